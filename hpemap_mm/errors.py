@@ -1,0 +1,73 @@
+"""Problems found in a user's files: collected, then raised once, each with its fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault in a user's input.
+
+    Attributes:
+        where: The file (and, where it matters, the entry in it).
+        what: What is wrong, with the offending value.
+        fix: What the user can do about it.
+    """
+
+    where: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        """Render as ``where: what`` with the fix on the same line."""
+        return f'{self.where}: {self.what} -> {self.fix}'
+
+
+class DataError(ValueError):
+    """Raised with every problem that was found, not only the first.
+
+    Attributes:
+        problems: All problems, in the order in which they were found.
+    """
+
+    max_shown = 20
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = list(problems)
+        shown = [f'  {p}' for p in self.problems[: self.max_shown]]
+        if len(self.problems) > self.max_shown:
+            shown.append(f'  ... and {len(self.problems) - self.max_shown} more')
+        noun = 'problem' if len(self.problems) == 1 else 'problems'
+        super().__init__('\n'.join([f'{len(self.problems)} {noun} found:', *shown]))
+
+    def __reduce__(self) -> tuple[type[DataError], tuple[list[Problem]]]:
+        """Survive the pickling that carries it out of a data worker."""
+        return type(self), (self.problems,)
+
+
+class ProblemList:
+    """Collects problems; :meth:`raise_if_any` raises them together."""
+
+    def __init__(self) -> None:
+        self._problems: list[Problem] = []
+
+    def add(self, where: object, what: str, fix: str) -> None:
+        """Note one problem."""
+        self._problems.append(Problem(str(where), what, fix))
+
+    def extend(self, error: DataError) -> None:
+        """Take over the problems of a caught :class:`DataError`."""
+        self._problems.extend(error.problems)
+
+    def raise_if_any(self) -> None:
+        """Raise :class:`DataError` with all problems, if there are any."""
+        if self._problems:
+            raise DataError(self._problems)
+
+    def __len__(self) -> int:
+        return len(self._problems)
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self._problems)
