@@ -1,0 +1,34 @@
+"""Registry nodes of scope ``hpemap_mm``: children of MMEngine's roots.
+
+MMEngine imports this module by itself when it meets ``type='hpemap_mm.X'``, and the
+``locations`` when it looks X up.
+"""
+
+from mmengine import registry as roots
+from mmengine.registry import Registry
+
+SCOPE = 'hpemap_mm'
+
+
+def _node(parent: Registry, *locations: str) -> Registry:
+    return Registry(parent.name, parent=parent, scope=SCOPE, locations=list(locations))
+
+
+MODELS = _node(roots.MODELS, 'hpemap_mm.models')
+DATASETS = _node(roots.DATASETS, 'hpemap_mm.datasets')
+DATA_SAMPLERS = _node(roots.DATA_SAMPLERS, 'hpemap_mm.datasets')
+TRANSFORMS = _node(roots.TRANSFORMS, 'hpemap_mm.datasets')
+METRICS = _node(roots.METRICS, 'hpemap_mm.evaluation')
+HOOKS = _node(roots.HOOKS, 'hpemap_mm.engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _node(roots.OPTIM_WRAPPER_CONSTRUCTORS, 'hpemap_mm.models')
+
+__all__ = [
+    'DATASETS',
+    'DATA_SAMPLERS',
+    'HOOKS',
+    'METRICS',
+    'MODELS',
+    'OPTIM_WRAPPER_CONSTRUCTORS',
+    'SCOPE',
+    'TRANSFORMS',
+]
