@@ -1,0 +1,16 @@
+"""Running: checkpoints that are safe to read and to interrupt, seeds, pictures, scores."""
+
+from hpemap_mm.engine.checkpoint import find_resumable, read_checkpoint
+from hpemap_mm.engine.files import atomic_path, write_json
+from hpemap_mm.engine.hooks import IterationSeedHook, PlainCheckpointHook
+from hpemap_mm.engine.runner import PoseRunner
+
+__all__ = [
+    'IterationSeedHook',
+    'PlainCheckpointHook',
+    'PoseRunner',
+    'atomic_path',
+    'find_resumable',
+    'read_checkpoint',
+    'write_json',
+]

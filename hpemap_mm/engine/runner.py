@@ -1,0 +1,78 @@
+"""MMEngine's Runner, whose checkpoints are safe to read and to be interrupted."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
+
+from hpemap_mm.engine.checkpoint import read_checkpoint
+from hpemap_mm.models import check_checkpoint_heads
+
+
+class PoseRunner(Runner):
+    """Runner with three changes.
+
+    A checkpoint is written to a temporary file and renamed, so that a kill leaves the old ones
+    whole; it is read with ``weights_only=True``; and weights whose heads do not fit the model
+    are refused, naming the heads. The environment goes to the log file only, and the hooks to
+    one line: a person at the terminal wants to see the training.
+
+    MMPose's own tools run the same configs with MMEngine's Runner.
+    """
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Save under a temporary name beside the target, then rename."""
+        partial = f'.{filename}.partial'
+        super().save_checkpoint(out_dir, partial, *args, **kwargs)
+        if is_main_process():
+            os.replace(Path(out_dir) / partial, Path(out_dir) / filename)
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: Any = 'cpu',
+        strict: bool = False,
+        revise_keys: list[tuple[str, str]] | None = None,
+    ) -> dict[str, Any]:
+        """Load weights into the model.
+
+        Raises:
+            DataError: The file cannot be read safely, or its heads do not fit the config.
+        """
+        checkpoint = read_checkpoint(filename, map_location=map_location)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        model = getattr(self.model, 'module', self.model)
+        check_checkpoint_heads(model, checkpoint['state_dict'], where=str(filename))
+        self._has_loaded = True
+        _load_checkpoint_to_model(
+            model, checkpoint, strict, revise_keys=revise_keys or [(r'^module\.', '')]
+        )
+        self.logger.info(f'Loaded {filename}')
+        return checkpoint
+
+    def _log_env(self, env_cfg: dict[str, Any]) -> None:
+        with self._file_log_only():
+            super()._log_env(env_cfg)
+
+    def get_hooks_info(self) -> str:
+        """The hooks, on one line: their stages are MMEngine's affair."""
+        return ', '.join(type(hook).__name__ for hook in self.hooks)
+
+    @contextmanager
+    def _file_log_only(self) -> Iterator[None]:
+        terminals = [h for h in self.logger.handlers if type(h) is logging.StreamHandler]
+        for handler in terminals:
+            self.logger.removeHandler(handler)
+        try:
+            yield
+        finally:
+            for handler in terminals:
+                self.logger.addHandler(handler)
