@@ -1,0 +1,26 @@
+"""Uses an installed hpemap_mm as its users do, far from the checkout. Run by `make wheel`."""
+
+import importlib
+from pathlib import Path
+
+from mmengine.config import Config
+
+import hpemap_mm
+
+home = Path(hpemap_mm.__file__).parent
+assert 'site-packages' in home.parts, f'{home} is not an installed package'
+
+for name in ('models', 'datasets', 'evaluation', 'visualization', 'apis'):
+    importlib.import_module(f'mmpose.{name}')
+for name in ('skeletons', 'datasets', 'models', 'evaluation', 'engine', 'visualization'):
+    importlib.import_module(f'hpemap_mm.{name}')
+print('stand-ins:', ', '.join(hpemap_mm.compat.stand_ins()))
+
+configs = sorted((home / '.mim' / 'configs').rglob('*.py'))
+tools = sorted((home / '.mim' / 'tools').glob('*.py'))
+assert configs and tools, 'the wheel carries no configs or no tools'
+for config in configs:
+    Config.fromfile(config)
+print(
+    f'hpemap_mm {hpemap_mm.__version__}: imports; {len(configs)} configs load; {len(tools)} tools'
+)

@@ -1,0 +1,108 @@
+"""Metadata and build of the wheel."""
+
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+
+
+def read_version() -> str:
+    """Version in hpemap_mm/version.py, read without importing the package."""
+    text = (ROOT / 'hpemap_mm' / 'version.py').read_text(encoding='utf-8')
+    match = re.search(r"^__version__ = '([^']+)'$", text, re.MULTILINE)
+    if match is None:
+        raise ValueError("hpemap_mm/version.py has no line `__version__ = '...'`.")
+    return match.group(1)
+
+
+class BuildWithConfigs(build_py):
+    """Puts ``configs/`` and ``tools/`` into the wheel, as ``hpemap_mm/.mim/``.
+
+    That is where MMPose and its sisters keep theirs, and where MIM looks for them. Copied
+    into the build folder only: the tree stays clean, and an editable install, which runs
+    from the tree, gets no second copy.
+    """
+
+    mim_folders = ('configs', 'tools')
+
+    def run(self) -> None:
+        """Build the package, then add the folders."""
+        super().run()
+        if self.editable_mode:
+            return
+        for name in self.mim_folders:
+            if not (ROOT / name).is_dir():
+                raise FileNotFoundError(f'{ROOT / name} is missing: the wheel must carry it.')
+            shutil.copytree(
+                ROOT / name,
+                Path(self.build_lib, 'hpemap_mm', '.mim', name),
+                ignore=shutil.ignore_patterns('__pycache__', '*.pyc'),
+                dirs_exist_ok=True,
+            )
+
+
+# What the package imports, and what the MMPose modules it uses import; the exact set that is
+# tested is in requirements/base.txt.
+#
+# mmpose itself is an extra. MMPose 1.3.2 requires chumpy, which no longer builds, and
+# xtcocotools, which breaks under numpy 2; were it listed here, `pip install hpemap_mm`
+# would fail before it began. MMPose imports neither once hpemap_mm.compat stands in for them,
+# so two commands of plain pip give a working environment:
+#     pip install hpemap_mm
+#     pip install --no-deps mmpose==1.3.2
+# and with uv, whose overrides can drop a requirement, one command does:
+#     uv pip install --override requirements/overrides.txt 'hpemap_mm[mmpose]'
+#
+# mmcv-lite and onedl-mmengine share their import names with mmcv and mmengine. Where those are
+# installed and wanted, install hpemap_mm with --no-deps.
+INSTALL_REQUIRES = [
+    'faster-coco-eval>=1.8,<2',
+    'json-tricks',  # mmpose
+    'matplotlib',
+    'mmcv-lite>=2.2,<3',
+    'munkres',  # mmpose
+    'numpy>=2',
+    'onedl-mmengine>=0.10.12,<1',
+    'opencv-python-headless>=4.10',
+    'pillow',
+    'rich',
+    'safetensors',
+    'scipy',
+    'six',  # mmpose
+    'timm>=1.0.20',
+    'torch>=2.12,!=2.13.0',
+    'torchvision>=0.27',
+]
+
+setup(
+    name='hpemap_mm',
+    version=read_version(),
+    description='Human-pose representations in one MMPose plugin: map, merge, learn, compare.',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license_expression='Apache-2.0',
+    license_files=['LICENSE'],
+    keywords='human pose estimation, keypoints, mmpose, ViTPose, COCO, MPII, AIC',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+        'Typing :: Typed',
+    ],
+    python_requires='>=3.11',
+    packages=find_packages(include=['hpemap_mm', 'hpemap_mm.*']),
+    package_data={'hpemap_mm': ['py.typed', '**/*.toml']},
+    install_requires=INSTALL_REQUIRES,
+    extras_require={'mmpose': ['mmpose==1.3.2']},
+    cmdclass={'build_py': BuildWithConfigs},
+    zip_safe=False,
+)
