@@ -21,6 +21,4 @@ tools = sorted((home / '.mim' / 'tools').glob('*.py'))
 assert configs and tools, 'the wheel carries no configs or no tools'
 for config in configs:
     Config.fromfile(config)
-print(
-    f'hpemap_mm {hpemap_mm.__version__}: imports; {len(configs)} configs load; {len(tools)} tools'
-)
+print(f'hpemap_mm {hpemap_mm.__version__} works: {len(configs)} configs load, {len(tools)} tools')
