@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.logging import MMLogger
+from torch import nn
 
-from hpemap_mm.errors import DataError, Problem
+from hpemap_mm.errors import DataError, Problem, ProblemList
+from hpemap_mm.models import check_checkpoint_heads
 
 _STEP = re.compile(r'^(?:epoch|iter)_(\d+)\.pth$')
 
@@ -60,6 +63,52 @@ def read_checkpoint(
             )
         checkpoint = {'state_dict': checkpoint}
     return checkpoint
+
+
+def load_weights(
+    model: nn.Module, checkpoint: dict[str, Any], *, where: str | os.PathLike[str], whole: bool
+) -> None:
+    """Put a checkpoint's weights into a model.
+
+    Args:
+        model: The model, not wrapped.
+        checkpoint: As :func:`read_checkpoint` gives it.
+        where: The file, for the messages.
+        whole: Whether every parameter of the model must be in the checkpoint, and no others.
+
+    Raises:
+        DataError: Heads do not fit, or, with ``whole``, parameters are missing or left over.
+    """
+    prefix = 'module.'
+    weights = {key.removeprefix(prefix): value for key, value in checkpoint['state_dict'].items()}
+    check_checkpoint_heads(model, weights, where=str(where))
+    expected = model.state_dict()
+    problems = ProblemList()
+    fix = 'use the config that the checkpoint was trained with'
+    for key in sorted(expected.keys() & weights.keys()):
+        got, wanted = tuple(weights[key].shape), tuple(expected[key].shape)
+        if got != wanted:
+            problems.add(where, f'{key} has shape {got}, the model needs {wanted}', fix)
+    missing, extra = (
+        sorted(expected.keys() - weights.keys()),
+        sorted(weights.keys() - expected.keys()),
+    )
+    if whole:
+        for what, keys in (('lacks', missing), ('has more than the model:', extra)):
+            if keys:
+                problems.add(where, f'the checkpoint {what} {_some(keys)}', fix)
+    problems.raise_if_any()
+    model.load_state_dict(weights, strict=False)
+    if missing or extra:
+        MMLogger.get_current_instance().info(
+            f'{where}: {len(missing)} parameters keep their initial values ({_some(missing)}); '
+            f'{len(extra)} of the file are not used ({_some(extra)})'
+        )
+
+
+def _some(keys: list[str], shown: int = 4) -> str:
+    more = f' and {len(keys) - shown} more' if len(keys) > shown else ''
+    return (', '.join(keys[:shown]) or 'none') + more
 
 
 def find_resumable(work_dir: str | os.PathLike[str]) -> Path | None:

@@ -27,9 +27,7 @@ class IterationSeedHook(Hook):
 
     priority = 'VERY_HIGH'
 
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None
-    ) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Seed this iteration's dropout and drop path."""
         entropy = (int(runner.seed or 0), get_rank(), runner.iter)
         seed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]

@@ -11,10 +11,8 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import _load_checkpoint_to_model
 
-from hpemap_mm.engine.checkpoint import read_checkpoint
-from hpemap_mm.models import check_checkpoint_heads
+from hpemap_mm.engine.checkpoint import load_weights, read_checkpoint
 
 
 class PoseRunner(Runner):
@@ -28,6 +26,20 @@ class PoseRunner(Runner):
     MMPose's own tools run the same configs with MMEngine's Runner.
     """
 
+    #: Whether every parameter must be in the checkpoint: so for a test and a resumption, not
+    #: where training starts from other weights.
+    _whole_weights = False
+
+    def test(self) -> dict[str, float]:
+        """Test with weights that fill the whole model."""
+        self._whole_weights = True
+        return super().test()
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Go on from a checkpoint that fills the whole model."""
+        self._whole_weights = True
+        super().resume(filename, *args, **kwargs)
+
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Save under a temporary name beside the target, then rename."""
         partial = f'.{filename}.partial'
@@ -40,7 +52,7 @@ class PoseRunner(Runner):
         filename: str,
         map_location: Any = 'cpu',
         strict: bool = False,
-        revise_keys: list[tuple[str, str]] | None = None,
+        revise_keys: Any = None,
     ) -> dict[str, Any]:
         """Load weights into the model.
 
@@ -50,11 +62,8 @@ class PoseRunner(Runner):
         checkpoint = read_checkpoint(filename, map_location=map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = getattr(self.model, 'module', self.model)
-        check_checkpoint_heads(model, checkpoint['state_dict'], where=str(filename))
+        load_weights(model, checkpoint, where=filename, whole=strict or self._whole_weights)
         self._has_loaded = True
-        _load_checkpoint_to_model(
-            model, checkpoint, strict, revise_keys=revise_keys or [(r'^module\.', '')]
-        )
         self.logger.info(f'Loaded {filename}')
         return checkpoint
 

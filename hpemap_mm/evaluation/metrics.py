@@ -129,8 +129,6 @@ def _figures(result: PCKResult, joints: Sequence[str]) -> dict[str, Any]:
         'joints': int(result.total.sum()),
         'per_joint': {
             joint: {'pck': float(value) if total else None, 'joints': int(total)}
-            for joint, value, total in zip(
-                joints, result.per_joint, result.total, strict=True
-            )
+            for joint, value, total in zip(joints, result.per_joint, result.total, strict=True)
         },
     }

@@ -1,0 +1,14 @@
+# Where the data lies: the one place to edit. Each root can also be set by its environment
+# variable, as in `HPEMAP_COCO=/data/coco python tools/train.py ...`.
+data_roots = dict(
+    # train2017/ val2017/ annotations/person_keypoints_{train,val}2017.json
+    coco='{{$HPEMAP_COCO:data/coco}}',
+    # images/ annotations/mpii_{train,val}.json annotations/mpii_gt_val.mat, as MMPose has them
+    mpii='{{$HPEMAP_MPII:data/mpii}}',
+    # ai_challenger_keypoint_{train,validation}_*/ annotations/aic_{train,val}.json, likewise
+    aic='{{$HPEMAP_AIC:data/aic}}',
+    # made by `python -m hpemap_mm.datasets.mannequin data/mannequin`
+    mannequin='{{$HPEMAP_MANNEQUIN:data/mannequin}}',
+    # a folder with a few photographs of several datasets: real/ coco_subset/ lspet/
+    samples='{{$HPEMAP_DATA:../shared/data}}',
+)

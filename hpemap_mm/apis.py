@@ -1,0 +1,159 @@
+"""A trained model on anybody's photographs, from Python.
+
+>>> model = load_model('configs/multihead/multihead_micro_mannequin.py', 'epoch_12.pth')
+>>> people = predict(model, 'photo.jpg', boxes=[[40, 20, 180, 310]])
+>>> people[0]['mpii'].keypoints  # (16, 2), pixels of the photograph
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.structures import InstanceData
+
+from hpemap_mm.datasets import read_image
+from hpemap_mm.engine.checkpoint import load_weights, read_checkpoint
+from hpemap_mm.engine.launch import load_config
+from hpemap_mm.errors import DataError, ProblemList
+from hpemap_mm.registry import MODELS
+from hpemap_mm.visualization import Pose
+
+
+def load_model(
+    config: str | os.PathLike[str] | Config,
+    checkpoint: str | os.PathLike[str],
+    *,
+    device: str | torch.device | None = None,
+) -> torch.nn.Module:
+    """Build a model and load its weights; nothing in the checkpoint is executed.
+
+    Args:
+        config: A config file, or a config.
+        checkpoint: Weights of a model of that config.
+        device: The GPU where there is one, otherwise the CPU, where None.
+
+    Returns:
+        The model in evaluation mode; ``model.cfg`` is its config.
+
+    Raises:
+        DataError: A file is missing, or the weights do not fit the config.
+    """
+    if not isinstance(config, Config):
+        config = load_config(config)
+    init_default_scope(config.get('default_scope', 'mmpose'))
+    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    model = MODELS.build(config.model)
+    load_weights(model, read_checkpoint(checkpoint), where=checkpoint, whole=True)
+    model.cfg = config
+    return model.to(device).eval()
+
+
+@contextmanager
+def answering(model: torch.nn.Module, answer: str) -> Iterator[None]:
+    """Let a model answer in one skeleton, or in 'all', for a while."""
+    before = model.test_cfg
+    model.test_cfg = {**before, 'answer': answer}
+    try:
+        yield
+    finally:
+        model.test_cfg = before
+
+
+def predict(
+    model: torch.nn.Module,
+    image: str | os.PathLike[str],
+    boxes: Sequence[Sequence[float]] | npt.NDArray[np.floating] | None = None,
+    *,
+    batch_size: int = 32,
+) -> list[dict[str, Pose]]:
+    """All skeletons of the persons in an image.
+
+    Args:
+        model: As :func:`load_model` gives it.
+        image: A photograph.
+        boxes: One box a person, (N, 4) in x1, y1, x2, y2 pixels; the whole image where None.
+        batch_size: Persons that go through the model at a time.
+
+    Returns:
+        For each box, the pose by skeleton's name, in pixels of the photograph.
+
+    Raises:
+        DataError: The image cannot be read, or a box is empty or not finite.
+    """
+    height, width = read_image(image).shape[:2]
+    found = checked_boxes(boxes, where=str(image), size=(width, height))
+    pipeline = Compose(_pipeline(model.cfg))
+    answers: list[dict[str, Pose]] = []
+    with torch.inference_mode(), answering(model, 'all'):
+        for start in range(0, len(found), batch_size):
+            batch = [
+                pipeline(
+                    {
+                        'img_path': str(image),
+                        'bbox': box[None].astype(np.float32),
+                        'bbox_score': np.ones(1, np.float32),
+                        'id': start + number,
+                    }
+                )
+                for number, box in enumerate(found[start : start + batch_size])
+            ]
+            for sample in model.test_step(pseudo_collate(batch)):
+                answers.append(poses_of(sample.pred_by_skeleton))
+    return answers
+
+
+def checked_boxes(boxes: Any, *, where: str, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Boxes as (N, 4); the whole image of ``size`` (width, height) where None.
+
+    Raises:
+        DataError: A box has no extent, or lies outside of the image.
+    """
+    if boxes is None:
+        return np.array([[0.0, 0.0, size[0] - 1.0, size[1] - 1.0]])
+    found = np.asarray(boxes, float).reshape(-1, 4)
+    problems = ProblemList()
+    for number, (x1, y1, x2, y2) in enumerate(found):
+        fix = 'give x1 y1 x2 y2 in pixels, with x1 < x2 and y1 < y2'
+        if not np.isfinite([x1, y1, x2, y2]).all() or x2 <= x1 or y2 <= y1:
+            problems.add(where, f'box {number} is {x1:g} {y1:g} {x2:g} {y2:g}', fix)
+        elif x2 < 0 or y2 < 0 or x1 >= size[0] or y1 >= size[1]:
+            problems.add(where, f'box {number} lies outside of the {size[0]}x{size[1]} image', fix)
+    problems.raise_if_any()
+    return found
+
+
+def poses_of(answers: dict[str, InstanceData]) -> dict[str, Pose]:
+    """The first person's pose by skeleton, from a sample's ``pred_by_skeleton``."""
+    return {
+        name: Pose(np.asarray(found.keypoints)[0], np.asarray(found.keypoint_scores)[0])
+        for name, found in answers.items()
+    }
+
+
+def _pipeline(config: Config) -> list[dict[str, Any]]:
+    dataset = config.get('test_dataloader', config.get('val_dataloader', {})).get('dataset', {})
+    pipeline = dataset.get('pipeline')
+    if not pipeline:
+        problems = ProblemList()
+        problems.add(
+            Path(config.filename or 'config'),
+            'test_dataloader.dataset has no pipeline',
+            'give the test dataset a pipeline',
+        )
+        problems.raise_if_any()
+    scope = DefaultScope.get_current_instance()
+    assert scope is not None, 'load_model sets the default scope'
+    return list(pipeline)
+
+
+__all__ = ['DataError', 'answering', 'checked_boxes', 'load_model', 'poses_of', 'predict']
