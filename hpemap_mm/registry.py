@@ -15,9 +15,9 @@ def _node(parent: Registry, *locations: str) -> Registry:
 
 
 MODELS = _node(roots.MODELS, 'hpemap_mm.models')
-DATASETS = _node(roots.DATASETS, 'hpemap_mm.datasets')
-DATA_SAMPLERS = _node(roots.DATA_SAMPLERS, 'hpemap_mm.datasets')
-TRANSFORMS = _node(roots.TRANSFORMS, 'hpemap_mm.datasets')
+DATASETS = _node(roots.DATASETS, 'hpemap_mm.datasets.registered')
+DATA_SAMPLERS = _node(roots.DATA_SAMPLERS, 'hpemap_mm.datasets.registered')
+TRANSFORMS = _node(roots.TRANSFORMS, 'hpemap_mm.datasets.registered')
 METRICS = _node(roots.METRICS, 'hpemap_mm.evaluation')
 HOOKS = _node(roots.HOOKS, 'hpemap_mm.engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _node(roots.OPTIM_WRAPPER_CONSTRUCTORS, 'hpemap_mm.models')

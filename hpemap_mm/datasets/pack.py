@@ -1,0 +1,56 @@
+"""Packing a sample, with what routing and evaluation need to know about it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+
+import numpy as np
+from mmpose.datasets.transforms import PackPoseInputs
+
+from hpemap_mm.registry import TRANSFORMS
+
+_UPSTREAM_KEYS = tuple(inspect.signature(PackPoseInputs.__init__).parameters['meta_keys'].default)
+
+#: Meta keys beside MMPose's own.
+SAMPLE_KEYS = ('skeleton', 'joint_space', 'sample_idx')
+
+
+@TRANSFORMS.register_module()
+class PackSample(PackPoseInputs):
+    """MMPose's PackPoseInputs that also says which joints a sample is in.
+
+    Adds to the data sample's metainfo ``skeleton`` (name of the skeleton of the
+    annotation), ``joint_space`` (name of the space, where one is used) and ``sample_idx``
+    (index of the person within its entry), and to its ``gt_instances`` ``areas`` ((N,)
+    float32, px^2: the annotated area that OKS divides by, or MMPose's 0.53 x box).
+    ``dataset_name`` (name of the wrapper's entry) is among MMPose's own keys.
+
+    Args:
+        meta_keys: Keys to pack instead of all the above.
+        extra_meta_keys: Keys to pack beside them.
+        pack_transformed: As in MMPose.
+    """
+
+    def __init__(
+        self,
+        *,
+        meta_keys: Sequence[str] | None = None,
+        extra_meta_keys: Sequence[str] = (),
+        pack_transformed: bool = False,
+    ) -> None:
+        chosen = (*_UPSTREAM_KEYS, *SAMPLE_KEYS) if meta_keys is None else tuple(meta_keys)
+        super().__init__(
+            meta_keys=(*chosen, *(k for k in extra_meta_keys if k not in chosen)),
+            pack_transformed=pack_transformed,
+        )
+
+    def transform(self, results: dict) -> dict:
+        """Pack ``results`` into ``inputs`` and ``data_samples``."""
+        packed = super().transform(results)
+        instances = packed['data_samples'].gt_instances
+        if results.get('area') is not None and 'bboxes' in instances:
+            area_N = np.asarray(results['area'], np.float32).reshape(-1)
+            if len(area_N) == len(instances.bboxes):
+                instances.set_field(area_N, 'areas')
+        return packed
