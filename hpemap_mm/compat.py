@@ -21,10 +21,9 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 #: What a user must install to get the real thing, by top-level package.
@@ -54,16 +53,18 @@ class _MissingClassMeta(type):
 
 def _missing_class(name: str) -> type:
     """A class that can be imported and compared, and raises when it is instantiated."""
-    return _MissingClassMeta(name.rpartition('.')[2], (), {'stands_for': name})
+    module, _, short = name.rpartition('.')
+    return _MissingClassMeta(short, (), {'stands_for': name, '__module__': module})
 
 
-def _missing_function(name: str) -> types.FunctionType:
+def _missing_function(name: str) -> Callable[..., Any]:
     """A function that can be imported, and raises when it is called."""
 
     def stand_in(*args: Any, **kwargs: Any) -> Any:
         raise missing(name)
 
-    stand_in.__name__ = name.rpartition('.')[2]
+    stand_in.__module__, _, stand_in.__name__ = name.rpartition('.')
+    stand_in.__qualname__ = stand_in.__name__
     return stand_in
 
 
@@ -124,7 +125,9 @@ def _spec(
     name: str, loader: importlib.abc.Loader, *, is_package: bool
 ) -> importlib.machinery.ModuleSpec:
     # No origin: mmengine.utils.is_installed() then answers that the package is absent.
-    return importlib.machinery.ModuleSpec(name, loader, origin=None, is_package=is_package)
+    return importlib.machinery.ModuleSpec(
+        name, loader, origin=None, loader_state=__name__, is_package=is_package
+    )
 
 
 class AbsentPackageFinder(importlib.abc.MetaPathFinder):
@@ -157,26 +160,28 @@ class MmcvOpsFinder(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Offer a stand-in for ``mmcv.ops`` where ``mmcv._ext`` is not there."""
-        if fullname != 'mmcv.ops' or importlib.util.find_spec('mmcv._ext') is not None:
+        if fullname != 'mmcv.ops' or 'mmcv._ext' in sys.modules:
+            return None
+        # `path` is mmcv.__path__: mmcv itself has been imported by now, or is absent.
+        if importlib.machinery.PathFinder.find_spec('mmcv._ext', path) is not None:
             return None
         return _spec(fullname, _StandInLoader(), is_package=False)
 
 
 def is_stand_in(module: types.ModuleType) -> bool:
     """Whether a module was made here."""
-    spec = getattr(module, '__spec__', None)
-    return isinstance(getattr(spec, 'loader', None), (_StandInLoader, _XtcocotoolsLoader))
+    # By name, not by class: stays true when this module is reloaded.
+    return getattr(getattr(module, '__spec__', None), 'loader_state', None) == __name__
 
 
 def stand_ins() -> list[str]:
     """Names of the imported modules that are stand-ins, sorted."""
-    return sorted(
-        name for name, module in sys.modules.items() if module is not None and is_stand_in(module)
-    )
+    # A copy: another thread may be importing.
+    modules = sys.modules.copy().items()
+    return sorted(name for name, module in modules if module is not None and is_stand_in(module))
 
 
 def install() -> None:
-    """Put the finders into ``sys.meta_path``, once; imports nothing."""
-    if not any(isinstance(finder, MmcvOpsFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, MmcvOpsFinder())
-        sys.meta_path.append(AbsentPackageFinder())
+    """Put the finders into ``sys.meta_path``; imports nothing. Safe to repeat."""
+    others = [finder for finder in sys.meta_path if type(finder).__module__ != __name__]
+    sys.meta_path[:] = [MmcvOpsFinder(), *others, AbsentPackageFinder()]
