@@ -80,7 +80,7 @@ class JointSpace:
         groups = layout.merged_groups(merge)
         apart = sorted(set(layout.listed(apart, 'apart')))
         joints, rows = layout.union_layout(
-            members, groups=groups, separate=layout.both_sides(apart)
+            members, groups=groups, separate=layout.both_sides(apart, members)
         )
         merged = 'near' if merge == 'near' else '+'.join(sorted(groups))
         return cls(

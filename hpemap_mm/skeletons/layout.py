@@ -126,19 +126,27 @@ def merged_groups(merge: str | Iterable[str]) -> set[str]:
     return groups
 
 
-def both_sides(names: Iterable[str]) -> set[str]:
-    """The canonical joints that are meant by names without a side."""
-    definitions = get_ontology().definitions
+def both_sides(names: Iterable[str], skeletons: Sequence[Skeleton]) -> set[str]:
+    """The canonical joints of the skeletons that are meant by names without a side.
+
+    Raises:
+        KeyError: If no skeleton has such a joint; lists the choices.
+    """
     known: dict[str, list[str]] = {}
-    for canonical in definitions:
-        bare = '_'.join(word for word in canonical.split('_') if word not in SIDES)
-        known.setdefault(bare, []).append(canonical)
-    found: set[str] = set()
+    for canonical in dict.fromkeys(c for s in skeletons for c in canonical_joints(s)):
+        known.setdefault(_sideless(canonical), []).append(canonical)
     for name in names:
+        if name not in known and _sideless(name) in known:
+            raise KeyError(
+                f'Joints are kept apart on both sides: {_sideless(name)!r}, not {name!r}.'
+            )
         if name not in known:
             raise unknown('joint to keep apart', name, known)
-        found.update(known[name])
-    return found
+    return {canonical for name in names for canonical in known[name]}
+
+
+def _sideless(name: str) -> str:
+    return '_'.join(word for word in name.split('_') if word not in SIDES)
 
 
 def describe(kind: str, skeletons: Sequence[Skeleton], **options: str) -> str:

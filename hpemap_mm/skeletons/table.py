@@ -16,7 +16,16 @@ WIDTH = 118  # tables that would be wider give the skeletons' indices without th
 
 
 class _Relations:
-    """What the ontology says of the joints of one space, as far as it concerns this space."""
+    """What the ontology says of the joints of one space, as far as it concerns this space.
+
+    Attributes:
+        canonical: For each joint the canonical joints that it stands for.
+        merged: Joints that stand for several canonical ones.
+        twins: Joint -> other joints that are the same (kept apart by the space).
+        near: Joint -> other joints of its near group.
+        derived: Joint -> the joints whose mean it is, whether exactly, and the evidence.
+        doubts: Joint -> why it may not be the same in all of its skeletons.
+    """
 
     def __init__(self, space: JointSpace) -> None:
         self.space = space
@@ -25,28 +34,35 @@ class _Relations:
         self.canonical = [
             tuple(dict.fromkeys(meaning[s.name][k] for s, k in owners)) for owners in space.owners
         ]
-        place: dict[str, int] = {}
-        for j, names in enumerate(self.canonical):
-            for name in names:
-                place.setdefault(name, j)
-        self.merged: dict[int, str] = {}  # joint -> how its canonical joints differ
-        self.near: dict[int, list[int]] = {}  # joint -> other joints of its near group
+        self.merged = [j for j, names in enumerate(self.canonical) if len(names) > 1]
+        self.twins: dict[int, list[int]] = {}
+        self.near: dict[int, list[int]] = {}
         self.derived: dict[int, tuple[list[int], bool, str]] = {}
         self.doubts: dict[int, str] = {}
-        for j, names in enumerate(self.canonical):
-            group = ontology.near.get(names[0])
-            if len(names) > 1 and group:
-                self.merged[j] = group.note
-            siblings = {place[m] for m in group.members if m in place} - {j} if group else set()
-            if siblings:
-                self.near[j] = sorted(siblings)
-            derivation = ontology.derived.get(names[0])
-            if derivation and all(source in place for source in derivation.sources):
-                sources = [place[source] for source in derivation.sources]
+        for j, (name, *_) in enumerate(self.canonical):
+            if twins := [i for i in self._places(name) if i != j]:
+                self.twins[j] = twins
+            if name in ontology.near:
+                group = [i for m in ontology.near[name].members for i in self._places(m)]
+                if near := sorted(set(group) - {j} - set(twins)):
+                    self.near[j] = near
+            derivation = ontology.derived.get(name)
+            if derivation and all(self._places(source) for source in derivation.sources):
+                sources = [self._closest(source, j) for source in derivation.sources]
                 self.derived[j] = (sources, derivation.exact, derivation.evidence)
-            doubt = ontology.doubt(names[0], *(s.name for s, _ in space.owners[j]))
-            if doubt:
+            alike = [s.name for i in (j, *twins) for s, _ in space.owners[i]]
+            if doubt := ontology.doubt(name, *alike):
                 self.doubts[j] = doubt
+
+    def _places(self, canonical: str) -> list[int]:
+        return [j for j, names in enumerate(self.canonical) if canonical in names]
+
+    def _closest(self, canonical: str, j: int) -> int:
+        """Where a canonical joint is: for choice in a skeleton that has joint `j` too."""
+        own = {s.name for s, _ in self.space.owners[j]}
+        places = self._places(canonical)
+        shared = [i for i in places if own & {s.name for s, _ in self.space.owners[i]}]
+        return (shared or places)[0]
 
 
 def joint_table(space: JointSpace) -> str:
@@ -61,7 +77,7 @@ def joint_table(space: JointSpace) -> str:
         lines = _space_lines(space, relations, with_names=False)
     rule = '-' * max(map(len, lines))
     parts = [f'{space.name}: {len(space)} joints', '', lines[0], rule, *lines[1:], rule]
-    return '\n'.join(parts + _footnotes(relations) + [_summary(relations)])
+    return '\n'.join(parts + _footnotes(relations) + _summary(relations))
 
 
 def _space_lines(space: JointSpace, relations: _Relations, *, with_names: bool) -> list[str]:
@@ -81,42 +97,46 @@ def _space_lines(space: JointSpace, relations: _Relations, *, with_names: bool) 
 
 def _notes(relations: _Relations, j: int) -> list[str]:
     """The notes on one joint, short."""
-    space = relations.space
+    owners = [s.name for s, _ in relations.space.owners[j]]
     notes = []
-    owners = [s.name for s, _ in space.owners[j]]
     if j in relations.merged:
         notes.append('near, merged')
-    elif len(owners) == len(space.skeletons) > 1:
+    elif len(owners) == len(relations.space.skeletons) > 1:
         notes.append('same in all')
     elif len(owners) > 1:
-        notes.append(
-            f'same in {", ".join(owners)}' if len(owners) < 4 else f'same in {len(owners)}'
-        )
+        notes.append(f'same in {", ".join(owners) if len(owners) < 4 else len(owners)}')
+    if j in relations.twins:
+        notes.append(f'same as {_numbers(relations.twins[j])}')
     if j in relations.doubts:
         notes[-1] += ' (?)'
     if j in relations.near:
         near = relations.near[j]
-        notes.append(f'near {", ".join(map(str, near))}')
+        notes.append(f'near {_numbers(near) if len(near) < 4 else f"{len(near)} others"}')
     if j in relations.derived:
         sources, exact, _ = relations.derived[j]
-        about = '' if exact else 'about '
-        notes.append(f'{about}mean of {", ".join(map(str, sources))}')
+        notes.append(f'{"" if exact else "about "}mean of {_numbers(sources)}')
     return notes
+
+
+def _numbers(places: Sequence[int]) -> str:
+    return ', '.join(map(str, places))
 
 
 def _footnotes(relations: _Relations) -> list[str]:
     """What the short notes mean, each once."""
-    space, notes = relations.space, []
-    for j, note in relations.merged.items():
+    space, ontology, notes = relations.space, get_ontology(), []
+    for j in relations.merged:
         names = ', '.join(f'{s.name} {s.joints[k]}' for s, k in space.owners[j])
-        notes.append(f'near, merged: {space.joints[j]} is {names}: {note}')
+        difference = ontology.near[relations.canonical[j][0]].note
+        notes.append(f'near, merged: {space.joints[j]} is {names} ({difference})')
     for j, others in relations.near.items():
         if j < others[0]:
             names = ', '.join(f'{i} {space.joints[i]}' for i in (j, *others))
-            notes.append(f'near: {names}: {get_ontology().near[relations.canonical[j][0]].note}')
+            notes.append(f'near: {names} ({ontology.near[relations.canonical[j][0]].note})')
     for j, (sources, exact, evidence) in relations.derived.items():
         names = ' and '.join(space.joints[i] for i in sources)
-        notes.append(f'{"" if exact else "about "}mean: {space.joints[j]} of {names}: {evidence}')
+        about = '' if exact else 'about '
+        notes.append(f'derived: {space.joints[j]} is {about}the mean of {names} ({evidence})')
     notes += [f'(?): {doubt}' for doubt in dict.fromkeys(relations.doubts.values())]
     return [line for note in notes for line in _wrapped(note)]
 
@@ -125,21 +145,22 @@ def _wrapped(note: str) -> list[str]:
     return wrap(note, WIDTH, subsequent_indent='    ', break_on_hyphens=False)
 
 
-def _summary(relations: _Relations) -> str:
+def _summary(relations: _Relations) -> list[str]:
     space = relations.space
-    exact = [j for j, (_, is_exact, _) in relations.derived.items() if is_exact]
-    shared = [j for j, owners in enumerate(space.owners) if len(owners) > 1]
+    exact = sum(exact for _, exact, _ in relations.derived.values())
+    shared = sum(len(owners) > 1 for owners in space.owners)
     counts = {
-        'only one skeleton has': len(space) - len(shared),
-        'are the same in several': len(shared) - len(relations.merged),
-        'were merged though only near': len(relations.merged),
-        'are near another': len(relations.near),
-        'are derived from others': len(exact),
-        'nearly so': len(relations.derived) - len(exact),
+        'same in several': shared - len(relations.merged),
+        'near and merged': len(relations.merged),
+        'in one skeleton only': len(space) - shared,
+        'near another': len(relations.near),
+        'derived from others': exact,
+        'nearly so': len(relations.derived) - exact,
     }
     parts = ', '.join(f'{count} {text}' for text, count in counts.items() if count)
     total = sum(map(len, space.skeletons))
-    return f'{len(space)} joints for the {total} of {len(space.skeletons)} skeleton(s): {parts}.'
+    of = f'the {total} of {len(space.skeletons)} skeletons' if len(space.skeletons) > 1 else ''
+    return _wrapped(f'{len(space)} joints{" for " if of else ""}{of}: {parts}.')
 
 
 def mapping_table(src: str | Skeleton, dst: str | Skeleton) -> str:
