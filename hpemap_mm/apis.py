@@ -21,8 +21,8 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.structures import InstanceData
 
-from hpemap_mm.datasets import read_image
 from hpemap_mm.engine.checkpoint import load_weights, read_checkpoint
+from hpemap_mm.engine.images import read_image
 from hpemap_mm.engine.launch import load_config
 from hpemap_mm.errors import DataError, ProblemList
 from hpemap_mm.registry import MODELS

@@ -32,8 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     from hpemap_mm.apis import load_model, predict
-    from hpemap_mm.datasets import read_image
-    from hpemap_mm.engine.pictures import write_image
+    from hpemap_mm.engine.images import read_image, write_image
     from hpemap_mm.engine.scores import relative_to_here
     from hpemap_mm.skeletons import get_skeleton
     from hpemap_mm.visualization import crop_to, label, pose_panel, row

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.utils import track_iter_progress
 
 from hpemap_mm.apis import answering, poses_of
-from hpemap_mm.datasets import MultiSkeletonDataset, read_image
-from hpemap_mm.engine.files import atomic_path
+from hpemap_mm.datasets import MultiSkeletonDataset
+from hpemap_mm.engine.images import read_image, write_image
 from hpemap_mm.skeletons import get_skeleton
 from hpemap_mm.visualization import Pose, crop_to, grid, pose_panel, row
 from hpemap_mm.visualization.draw import Image
@@ -54,13 +53,6 @@ def draw_predictions(
     rows_shown = [picture for pictures in overview.values() for picture in pictures[:2]]
     write_image(folder / 'overview.jpg', grid(rows_shown))
     return len(chosen)
-
-
-def write_image(path: Path, image: Image) -> None:
-    """Write a picture atomically, in the format of its suffix."""
-    with atomic_path(path) as partial:
-        if not cv2.imwrite(str(partial), image):
-            raise OSError(f'{path}: OpenCV could not write the picture')
 
 
 def _draw(sample: object, entry: str) -> Image:

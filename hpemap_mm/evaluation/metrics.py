@@ -86,11 +86,17 @@ class MultiSkeletonPCK(BaseMetric):
             )
 
     def compute_metrics(self, results: list[dict[str, Any] | None]) -> dict[str, float]:
-        """Score each entry; fill :attr:`table`."""
+        """Score each entry; fill :attr:`table`.
+
+        Raises:
+            ValueError: A person of an entry was predicted twice.
+        """
         by_entry: dict[str, list[dict[str, Any]]] = {}
         for result in results:
             if result is not None:
                 by_entry.setdefault(result['entry'], []).append(result)
+        for entry, rows in by_entry.items():
+            _check_no_duplicates(entry, rows)
         self.table = {entry: self._score(rows) for entry, rows in by_entry.items()}
         metrics = {
             f'{entry}/{name}': figures['mean']
@@ -120,6 +126,17 @@ class MultiSkeletonPCK(BaseMetric):
             for threshold in thresholds
         }
         return {'skeleton': skeleton.name, 'persons': len(truth), 'metrics': metrics}
+
+
+def _check_no_duplicates(entry: str, rows: list[dict[str, Any]]) -> None:
+    seen: set[Any] = set()
+    for row in rows:
+        if row['id'] is not None and row['id'] in seen:
+            raise ValueError(
+                f'{entry}: person {row["id"]} was scored twice. Give the test dataloader a sampler '
+                'with round_up=False, and the annotations unique ids.'
+            )
+        seen.add(row['id'])
 
 
 def _figures(result: PCKResult, joints: Sequence[str]) -> dict[str, Any]:

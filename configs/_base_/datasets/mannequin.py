@@ -1,0 +1,108 @@
+# The embedded default, annotated as four datasets are. Made, in half a minute, by
+# `python -m hpemap_mm.datasets.mannequin data/mannequin`.
+_base_ = ['../data_roots.py', '../pipelines/udp_128x128.py']
+
+skeletons = ['coco', 'mpii', 'aic', 'lsp']
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='hpemap_mm.MultiSkeletonSampler', shuffle=True),
+    dataset=dict(
+        type='hpemap_mm.MultiSkeletonDataset',
+        pipeline={{_base_.train_pipeline}},
+        sampling='equal',
+        entries=dict(
+            mannequin_coco_train=dict(
+                skeleton='coco',
+                dataset=dict(
+                    type='CocoDataset',
+                    data_root={{_base_.data_roots.mannequin}},
+                    ann_file='coco/train.json',
+                    data_prefix=dict(img='images/train/'),
+                ),
+            ),
+            mannequin_mpii_train=dict(
+                skeleton='mpii',
+                dataset=dict(
+                    type='hpemap_mm.MpiiDataset',
+                    data_root={{_base_.data_roots.mannequin}},
+                    ann_file='mpii/train.json',
+                    data_prefix=dict(img='images/train/'),
+                ),
+            ),
+            mannequin_aic_train=dict(
+                skeleton='aic',
+                dataset=dict(
+                    type='AicDataset',
+                    data_root={{_base_.data_roots.mannequin}},
+                    ann_file='aic/train.json',
+                    data_prefix=dict(img='images/train/'),
+                ),
+            ),
+            mannequin_lsp_train=dict(
+                skeleton='lsp',
+                dataset=dict(
+                    type='hpemap_mm.LspDataset',
+                    data_root={{_base_.data_roots.mannequin}},
+                    ann_file='lsp/train.npz',
+                    data_prefix=dict(img='images/train/'),
+                ),
+            ),
+        ),
+    ),
+)
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type='hpemap_mm.MultiSkeletonDataset',
+        test_mode=True,
+        pipeline={{_base_.val_pipeline}},
+        entries=dict(
+            mannequin_coco_val=dict(
+                skeleton='coco',
+                dataset=dict(
+                    type='CocoDataset',
+                    data_root={{_base_.data_roots.mannequin}},
+                    ann_file='coco/val.json',
+                    data_prefix=dict(img='images/val/'),
+                ),
+            ),
+            mannequin_mpii_val=dict(
+                skeleton='mpii',
+                dataset=dict(
+                    type='hpemap_mm.MpiiDataset',
+                    data_root={{_base_.data_roots.mannequin}},
+                    ann_file='mpii/val.json',
+                    headbox_file='mpii/val_gt.mat',
+                    data_prefix=dict(img='images/val/'),
+                ),
+            ),
+            mannequin_aic_val=dict(
+                skeleton='aic',
+                dataset=dict(
+                    type='AicDataset',
+                    data_root={{_base_.data_roots.mannequin}},
+                    ann_file='aic/val.json',
+                    data_prefix=dict(img='images/val/'),
+                ),
+            ),
+            mannequin_lsp_val=dict(
+                skeleton='lsp',
+                dataset=dict(
+                    type='hpemap_mm.LspDataset',
+                    data_root={{_base_.data_roots.mannequin}},
+                    ann_file='lsp/val.npz',
+                    data_prefix=dict(img='images/val/'),
+                ),
+            ),
+        ),
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='hpemap_mm.MultiSkeletonPCK')
+test_evaluator = val_evaluator

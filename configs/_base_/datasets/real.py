@@ -1,0 +1,64 @@
+# A few annotated photographs of COCO, MPII and AIC (12, 5 and 9 persons), for training and
+# for testing alike: an overfit. It shows that targets, routing, flips and decoding agree on
+# real files.
+_base_ = ['../data_roots.py', '../pipelines/udp_128x128.py']
+
+skeletons = ['coco', 'mpii', 'aic']
+
+_entries = dict(
+    real_coco=dict(
+        skeleton='coco',
+        dataset=dict(
+            type='CocoDataset',
+            data_root={{_base_.data_roots.samples}},
+            ann_file='real/coco/test_coco.json',
+            data_prefix=dict(img='real/coco/'),
+        ),
+    ),
+    real_mpii=dict(
+        skeleton='mpii',
+        dataset=dict(
+            type='hpemap_mm.MpiiDataset',
+            data_root={{_base_.data_roots.samples}},
+            ann_file='real/mpii/test_mpii.json',
+            data_prefix=dict(img='real/mpii/'),
+        ),
+    ),
+    real_aic=dict(
+        skeleton='aic',
+        dataset=dict(
+            type='AicDataset',
+            data_root={{_base_.data_roots.samples}},
+            ann_file='real/aic/test_aic.json',
+            data_prefix=dict(img='real/aic/'),
+        ),
+    ),
+)
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='hpemap_mm.MultiSkeletonSampler', shuffle=True),
+    dataset=dict(
+        type='hpemap_mm.MultiSkeletonDataset',
+        pipeline={{_base_.train_pipeline}},
+        sampling='equal',
+        samples_per_epoch=160,
+        entries=_entries,
+    ),
+)
+val_dataloader = dict(
+    batch_size=26,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type='hpemap_mm.MultiSkeletonDataset',
+        test_mode=True,
+        pipeline={{_base_.val_pipeline}},
+        entries=_entries,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='hpemap_mm.MultiSkeletonPCK')
+test_evaluator = val_evaluator

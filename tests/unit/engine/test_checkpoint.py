@@ -1,0 +1,101 @@
+"""Checkpoints: what is refused, with what words, and that nothing in them is executed."""
+
+import os
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from hpemap_mm.engine.checkpoint import find_resumable, load_weights, read_checkpoint
+from hpemap_mm.errors import DataError
+
+
+def test_reads_a_checkpoint_and_a_bare_state_dict(tmp_path):
+    weights = {'a': torch.arange(3.0)}
+    for name, content in (('whole.pth', {'state_dict': weights, 'meta': {}}), ('bare.pth', weights)):
+        torch.save(content, tmp_path / name)
+        assert read_checkpoint(tmp_path / name)['state_dict']['a'].tolist() == [0, 1, 2]
+
+
+class Malicious:
+    """Its pickle creates a file when it is executed."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_pickle_that_executes_is_refused_and_not_executed(tmp_path):
+    trap = tmp_path / 'executed'
+    torch.save({'state_dict': {'a': Malicious(trap)}}, tmp_path / 'evil.pth')
+    with pytest.raises(DataError, match='evil.pth.*would execute code'):
+        read_checkpoint(tmp_path / 'evil.pth')
+    assert not trap.exists()
+    # The trap works: read the unsafe way, it does go off.
+    torch.load(tmp_path / 'evil.pth', weights_only=False)
+    assert trap.exists()
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, 'no such checkpoint'),
+        (b'', 'is empty'),
+        (b'not a checkpoint at all', 'would execute code or it is no checkpoint|damaged'),
+        (pickle.dumps([1, 2]), 'no checkpoint|damaged|not weights'),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(tmp_path, content, message):
+    path = tmp_path / 'x.pth'
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=f'x.pth.*({message})'):
+        read_checkpoint(path)
+
+
+def test_a_truncated_file_is_refused(tmp_path):
+    torch.save({'state_dict': {'a': torch.zeros(1000)}}, tmp_path / 'x.pth')
+    data = (tmp_path / 'x.pth').read_bytes()
+    (tmp_path / 'x.pth').write_bytes(data[: len(data) // 2])
+    with pytest.raises(DataError, match='x.pth.*damaged'):
+        read_checkpoint(tmp_path / 'x.pth')
+
+
+def test_weights_are_needed(tmp_path):
+    torch.save({'epoch': 3}, tmp_path / 'x.pth')
+    with pytest.raises(DataError, match='no state_dict'):
+        read_checkpoint(tmp_path / 'x.pth')
+
+
+def test_the_newest_readable_checkpoint_is_found(tmp_path):
+    assert find_resumable(tmp_path) is None
+    for epoch in (2, 9, 10):
+        torch.save({'state_dict': {'a': torch.zeros(1)}}, tmp_path / f'epoch_{epoch}.pth')
+    assert find_resumable(tmp_path).name == 'epoch_10.pth'
+    # A kill while MMEngine's own runner was writing: the file is there, and of no use.
+    (tmp_path / 'epoch_10.pth').write_bytes(b'half')
+    (tmp_path / 'last_checkpoint').write_text('')
+    assert find_resumable(tmp_path).name == 'epoch_9.pth'
+
+
+def test_shapes_and_missing_parameters_are_all_named():
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    weights = {**model.state_dict(), '0.weight': torch.zeros(5, 2)}
+    del weights['1.bias']
+    weights['other'] = torch.zeros(1)
+    with pytest.raises(DataError) as error:
+        load_weights(model, {'state_dict': weights}, where='x.pth', whole=True)
+    text = str(error.value)
+    assert '0.weight has shape (5, 2), the model needs (3, 2)' in text
+    assert 'lacks 1.bias' in text
+    assert 'more than the model: other' in text
+
+
+def test_part_of_the_weights_is_enough_to_start_from():
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    weights = {'module.0.weight': torch.ones(3, 2)}
+    load_weights(model, {'state_dict': weights}, where='x.pth', whole=False)
+    assert model[0].weight.tolist() == [[1, 1]] * 3
