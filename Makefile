@@ -100,9 +100,9 @@ wheel: $(STAMP) ## Build dist/, install the wheel into an empty environment, use
 	@ls -1 dist
 	scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	$(UV) venv --quiet --python $(PY) "$$scratch/venv"; \
-	install=("$(UV)" pip install --quiet --python "$$scratch/venv"); \
-	$${install[@]} --constraint requirements/base.txt dist/*.whl; \
-	$${install[@]} --no-deps "$$(grep '^mmpose==' requirements/base.txt)"; \
+	install='$(UV) pip install --quiet --python'; \
+	$$install "$$scratch/venv" --constraint requirements/base.txt dist/*.whl; \
+	$$install "$$scratch/venv" --no-deps "$$(grep '^mmpose==' requirements/base.txt)"; \
 	cp .ci/check_wheel.py "$$scratch"; cd "$$scratch"; venv/bin/python -P check_wheel.py
 
 lock: $(STAMP) ## Pin requirements/*.in anew

@@ -34,10 +34,13 @@ INSTALL = {
 }
 
 
-def missing(name: str) -> ImportError:
-    """The error for using ``name``, a thing that is only stood in for."""
+def missing(name: str) -> ModuleNotFoundError:
+    """The error for using ``name``, a thing that is only stood in for.
+
+    It is the ImportError that the real situation raises, and that callers catch.
+    """
     package = name.partition('.')[0]
-    return ImportError(
+    return ModuleNotFoundError(
         f'{name} is not available: hpemap_mm stands in for it so that MMPose can be imported. '
         f'To use it, install {INSTALL[package]}.',
         name=name,
@@ -74,6 +77,12 @@ def _fill_mmcv_ops(module: types.ModuleType) -> None:
     )
 
 
+def _fill_multi_scale_deform_attn(module: types.ModuleType) -> None:
+    # mmcv-lite looks here when it is imported, and warns where it finds nothing.
+    parent = sys.modules['mmcv.ops']
+    module.__dict__['MultiScaleDeformableAttention'] = parent.MultiScaleDeformableAttention
+
+
 def _fill_mmdet_utils(module: types.ModuleType) -> None:
     # A type alias, used in annotations only.
     module.__dict__['ConfigType'] = dict[str, Any]
@@ -89,6 +98,7 @@ class _StandInLoader(importlib.abc.Loader):
 
     fillers: ClassVar[dict[str, Any]] = {
         'mmcv.ops': _fill_mmcv_ops,
+        'mmcv.ops.multi_scale_deform_attn': _fill_multi_scale_deform_attn,
         'mmdet': _fill_nothing,
         'mmdet.utils': _fill_mmdet_utils,
     }
@@ -133,24 +143,26 @@ def _spec(
 class AbsentPackageFinder(importlib.abc.MetaPathFinder):
     """Last in ``sys.meta_path``: reached only when nothing real was found."""
 
+    loaders: ClassVar[dict[str, type[importlib.abc.Loader]]] = {
+        'mmcv.ops.multi_scale_deform_attn': _StandInLoader,
+        'mmdet': _StandInLoader,
+        'mmdet.utils': _StandInLoader,
+        'xtcocotools': _XtcocotoolsLoader,
+        'xtcocotools.coco': _XtcocotoolsLoader,
+        'xtcocotools.cocoeval': _XtcocotoolsLoader,
+        'xtcocotools.mask': _XtcocotoolsLoader,
+    }
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Offer a stand-in for mmdet, mmdet.utils and xtcocotools' modules."""
-        package = fullname.partition('.')[0]
-        parent = sys.modules.get(package)
-        if parent is not None and '.' in fullname and not is_stand_in(parent):
+        if fullname not in self.loaders:
+            return None
+        parent = fullname.rpartition('.')[0]
+        if parent and not is_stand_in(sys.modules[parent]):
             return None  # a real package that merely lacks this module
-        if fullname in ('mmdet', 'mmdet.utils'):
-            return _spec(fullname, _StandInLoader(), is_package=fullname == 'mmdet')
-        if fullname in (
-            'xtcocotools',
-            'xtcocotools.coco',
-            'xtcocotools.cocoeval',
-            'xtcocotools.mask',
-        ):
-            return _spec(fullname, _XtcocotoolsLoader(), is_package=fullname == 'xtcocotools')
-        return None
+        return _spec(fullname, self.loaders[fullname](), is_package=not parent)
 
 
 class MmcvOpsFinder(importlib.abc.MetaPathFinder):
@@ -165,7 +177,7 @@ class MmcvOpsFinder(importlib.abc.MetaPathFinder):
         # `path` is mmcv.__path__: mmcv itself has been imported by now, or is absent.
         if importlib.machinery.PathFinder.find_spec('mmcv._ext', path) is not None:
             return None
-        return _spec(fullname, _StandInLoader(), is_package=False)
+        return _spec(fullname, _StandInLoader(), is_package=True)
 
 
 def is_stand_in(module: types.ModuleType) -> bool:
