@@ -16,9 +16,9 @@ from hpemap_mm.errors import DataError, Problem
 from hpemap_mm.skeletons.ontology import (
     SIDES,
     flip_name,
-    forget_canonical,
+    forget_meaning,
     get_ontology,
-    register_canonical,
+    register_meaning,
 )
 from hpemap_mm.skeletons.sigmas import REFERENCES, stand_in_sigmas
 from hpemap_mm.skeletons.skeleton import Skeleton, unknown
@@ -90,6 +90,7 @@ def register_skeleton(
     skeleton: Skeleton | Mapping[str, Any] | str | Path,
     *,
     canonical: Mapping[str, str] | Literal['by-name'],
+    near: Mapping[str, str] | None = None,
     name: str | None = None,
     aliases: tuple[str, ...] = (),
 ) -> Skeleton:
@@ -102,6 +103,8 @@ def register_skeleton(
             ``definitions`` lists them). Joints that are left out are the same as nothing else.
             ``'by-name'`` takes the joint's own name where that is a canonical joint: then
             ``head_top`` means MPII's, and ``left_wrist`` everybody's.
+        near: What joints that are left out of `canonical` are near to: joint -> canonical joint,
+            e.g. ``{'crown': 'head_top'}``. They join its near group, which a union may merge.
         name: Its name; by default the metainfo's ``dataset_name``.
         aliases: Other names.
 
@@ -124,9 +127,10 @@ def register_skeleton(
         if owner is not None and _user_skeletons.get(owner) != skeleton:
             raise ValueError(f'{alias!r} is the name of skeleton {owner!r}: choose another name.')
     if canonical == 'by-name':
-        canonical = {j: j for j in skeleton.joints if j in get_ontology().definitions}
+        definitions, apart = get_ontology().definitions, near or {}
+        canonical = {j: j for j in skeleton.joints if j in definitions and j not in apart}
     assert not isinstance(canonical, str)
-    register_canonical(skeleton, canonical)
+    register_meaning(skeleton, canonical, near or {})
     _user_skeletons[skeleton.name] = skeleton
     for alias in (skeleton.name, *aliases):
         _user_aliases[_plain(alias)] = skeleton.name
@@ -142,7 +146,7 @@ def unregister_skeleton(name: str) -> None:
     if name not in _user_skeletons:
         raise unknown('registered skeleton', name, _user_skeletons)
     del _user_skeletons[name]
-    forget_canonical(name)
+    forget_meaning(name)
     for alias in [alias for alias, owner in _user_aliases.items() if owner == name]:
         del _user_aliases[alias]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -74,6 +74,7 @@ class Ontology:
     """The content of ``ontology.toml``, sides expanded.
 
     Attributes:
+        version: Counts the changes of meaning (not of wording).
         definitions: Canonical joint -> one line on what it is.
         skeletons: Skeleton -> its joint -> canonical joint.
         near: Canonical joint -> its near group.
@@ -84,6 +85,7 @@ class Ontology:
         same_labels: Sets of skeletons whose common joints are the very same labels.
     """
 
+    version: int
     definitions: Mapping[str, str]
     skeletons: Mapping[str, Mapping[str, str]]
     near: Mapping[str, NearGroup]
@@ -119,6 +121,7 @@ class Ontology:
         doubtful = {key: tuple(expand_all(d['joints'])) for key, d in raw['doubtful'].items()}
         doubts = {j: raw['doubtful'][key]['note'] for key, js in doubtful.items() for j in js}
         return cls(
+            version=raw['version'],
             definitions=MappingProxyType(definitions),
             skeletons=MappingProxyType(
                 {k: _joint_table(v, raw['sets']) for k, v in raw['skeletons'].items()}
@@ -136,6 +139,49 @@ class Ontology:
         if len(names) < 2 or any(names <= family for family in self.same_labels):
             return ''
         return self.doubts.get(canonical, '')
+
+    def extended(
+        self, skeleton: Skeleton, canonical: Mapping[str, str], near: Mapping[str, str]
+    ) -> Ontology:
+        """With one skeleton more.
+
+        Args:
+            skeleton: The skeleton.
+            canonical: Its joint -> canonical joint. Joints that are not named become canonical
+                joints of their own, ``skeleton/joint``.
+            near: Its joint (of those not named in `canonical`) -> a canonical joint that it is
+                near to, whose near group it joins.
+
+        Raises:
+            DataError: With every fault.
+        """
+        problems = ProblemList()
+        where = f'skeleton {skeleton.name!r}'
+        for joint in sorted(set(canonical) | set(near)):
+            if joint not in skeleton.joints:
+                problems.add(where, f'has no joint {joint!r}', f'use {list(skeleton.joints)}')
+        own = {j: f'{skeleton.name}/{j}' for j in skeleton.joints if j not in canonical}
+        groups = dict(self.near)
+        for joint, target in near.items():
+            if joint not in own or target not in self.near:
+                problems.add(
+                    where, f'{joint!r} cannot be near {target!r}', f'use {list(self.near)}'
+                )
+                continue
+            members = (*groups[target].members, own[joint])
+            group = replace(groups[target], members=members)
+            groups.update(dict.fromkeys(members, group))
+        definitions = {own[j]: f'{skeleton.name}: {j!r}' for j in own}
+        tables = {skeleton.name: MappingProxyType({**own, **canonical})}
+        ontology = replace(
+            self,
+            definitions=MappingProxyType({**self.definitions, **definitions}),
+            skeletons=MappingProxyType({**self.skeletons, **tables}),
+            near=MappingProxyType(groups),
+        )
+        ontology.check_mapping(skeleton, ontology.skeletons[skeleton.name], problems)
+        problems.raise_if_any()
+        return ontology
 
     def check(self, skeletons: Iterable[Skeleton]) -> ProblemList:
         """Every inconsistency, of the file with itself and with the given skeletons.
@@ -192,9 +238,8 @@ class Ontology:
                 what = f'{owner[canonical]!r} and {joint!r} are both {canonical!r}'
                 problems.add(where, what, 'a canonical joint may occur once in a skeleton')
             owner[canonical] = joint
+            self._check_known(where, [canonical], problems)
             own = canonical == f'{skeleton.name}/{joint}'
-            if not own:
-                self._check_known(where, [canonical], problems)
             mirror = f'{skeleton.name}/{swap}' if own else flip_name(canonical)
             if table.get(swap, mirror) != mirror:
                 what = f'{joint!r} is {canonical!r}, its mirror image {swap!r} is {table[swap]!r}'
@@ -205,6 +250,10 @@ class Ontology:
                     what = f'{groups[name]!r} and {joint!r} are in one near group {name!r}'
                     problems.add(where, what, 'take one of them out')
                 groups[name] = joint
+                mirrored = self.near.get(table.get(swap, ''))
+                if mirrored is None or mirrored.name != flip_name(name):
+                    what = f'{joint!r} is near {name!r}, its mirror image {swap!r} is not'
+                    problems.add(where, what, f'let it be near {flip_name(name)!r}')
 
     def _check_known(self, where: str, names: Sequence[str], problems: ProblemList) -> None:
         for name in names:
@@ -236,36 +285,40 @@ def _joint_table(info: Mapping[str, Any], sets: Mapping[str, list[str]]) -> Mapp
 
 
 @cache
-def get_ontology() -> Ontology:
-    """The ontology that comes with the package."""
+def _packaged() -> Ontology:
+    """The content of the file."""
     return Ontology.from_dict(tomllib.loads(ONTOLOGY_FILE.read_text(encoding='utf-8')))
 
 
-# What register_skeleton() adds: skeleton -> its joint -> canonical joint.
-_registered: dict[str, Mapping[str, str]] = {}
+_registered: dict[str, tuple[Skeleton, Mapping[str, str], Mapping[str, str]]] = {}
 
 
-def register_canonical(skeleton: Skeleton, canonical: Mapping[str, str]) -> None:
-    """Note what the joints of a user's skeleton are; joints that are not named are only themselves.
+@cache
+def get_ontology() -> Ontology:
+    """The ontology that comes with the package, and what was registered."""
+    ontology = _packaged()
+    for entry in _registered.values():
+        ontology = ontology.extended(*entry)
+    return ontology
+
+
+def register_meaning(
+    skeleton: Skeleton, canonical: Mapping[str, str], near: Mapping[str, str]
+) -> None:
+    """Add a user's skeleton to the ontology (see :meth:`Ontology.extended`).
 
     Raises:
-        DataError: With every fault (see :meth:`Ontology.check`), and then nothing is noted.
+        DataError: With every fault, and then nothing is added.
     """
-    ontology = get_ontology()
-    problems = ProblemList()
-    where = f'canonical of {skeleton.name!r}'
-    for joint in canonical:
-        if joint not in skeleton.joints:
-            problems.add(where, f'names unknown joint {joint!r}', f'use {list(skeleton.joints)}')
-    table = {joint: canonical.get(joint, f'{skeleton.name}/{joint}') for joint in skeleton.joints}
-    ontology.check_mapping(skeleton, table, problems)
-    problems.raise_if_any()
-    _registered[skeleton.name] = MappingProxyType(table)
+    _packaged().extended(skeleton, canonical, near)
+    _registered[skeleton.name] = (skeleton, canonical, near)
+    get_ontology.cache_clear()
 
 
-def forget_canonical(name: str) -> None:
-    """Take back :func:`register_canonical`."""
-    del _registered[name]
+def forget_meaning(name: str) -> None:
+    """Take back :func:`register_meaning`, if there was any."""
+    _registered.pop(name, None)
+    get_ontology.cache_clear()
 
 
 def canonical_joints(skeleton: Skeleton) -> tuple[str, ...]:
@@ -275,7 +328,7 @@ def canonical_joints(skeleton: Skeleton) -> tuple[str, ...]:
         KeyError: If the skeleton is neither known nor registered, or has other joints than the
             known one of that name.
     """
-    tables = {**get_ontology().skeletons, **_registered}
+    tables = get_ontology().skeletons
     if skeleton.name not in tables:
         raise unknown('skeleton of the ontology', skeleton.name, tables)
     table = tables[skeleton.name]

@@ -238,12 +238,40 @@ def test_register_faults_are_collected(own_file) -> None:
         register_skeleton(own_file, canonical=canonical)
     text = str(caught.value)
     for part in (
-        "unknown joint 'tail'",
+        "has no joint 'tail'",
         "'left_wrist' and 'right_wrist' are both 'left_wrist'",
         "'hedd_top' is no canonical joint",
         "its mirror image 'right_wrist' is 'left_wrist' -> expected 'right_wrist'",
     ):
         assert part in text
+    assert 'climbers' not in list_skeletons()
+
+
+def test_registered_joints_can_be_near_known_ones(own_file) -> None:
+    from hpemap_mm.skeletons import JointSpace, correspondences, get_ontology
+
+    register_skeleton(own_file, canonical='by-name', near={'head_top': 'head_top'})
+    assert len(JointSpace.union('mpii', 'climbers')) == 16 + 3
+    merged = JointSpace.union('mpii', 'climbers', merge=['head_top'])
+    assert merged.index('climbers/head_top') == merged.index('mpii/head_top')
+    assert merged.joints[16:] == ('climbers/left_tip', 'climbers/right_tip')
+    assert [c.relation for c in correspondences('aic', 'climbers')][2] == 'near'
+    assert [c.relation for c in correspondences('climbers', 'aic')][-2] == 'near'
+    unregister_skeleton('climbers')
+    assert not any('climbers' in m for m in get_ontology().near['head_top'].members)
+
+
+@pytest.mark.parametrize(
+    ('near', 'message'),
+    [
+        ({'head_top': 'nose'}, "'head_top' cannot be near 'nose'"),
+        ({'left_tip': 'left_ankle'}, "'left_tip' is near 'left_ankle', its mirror image"),
+        ({'left_tip': 'left_hip', 'right_tip': 'left_hip'}, 'in one near group'),
+    ],
+)
+def test_faulty_near(own_file, near: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        register_skeleton(own_file, canonical={}, near=near)
     assert 'climbers' not in list_skeletons()
 
 
