@@ -157,8 +157,8 @@ def check_coco(
         rows = [[v for part in parts for v in ann[part]] for ann in fits]
         points_AK3 = _numbers(rows, [ann.get('id') for ann in fits], 'keypoints', where, problems)
         if points_AK3 is not None:
-            visible = (points_AK3.reshape(len(fits), joints, 3)[..., 2] > 0).any(axis=1)
-            persons = [ann for ann, seen in zip(fits, visible, strict=True) if seen]
+            seen_A = np.any(points_AK3.reshape(len(fits), joints, 3)[..., 2] > 0, axis=1)
+            persons = [fits[i] for i in np.flatnonzero(seen_A)]
     boxed = [ann for ann in fits if 'bbox' in ann]
     _numbers(
         [ann['bbox'] for ann in boxed], [ann.get('id') for ann in boxed], 'bbox', where, problems
@@ -335,7 +335,7 @@ def _numbers(
         return None
     finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if not finite.all():
-        bad = [id_ for id_, ok in zip(ids, finite, strict=True) if not ok]
+        bad = [ids[int(i)] for i in np.flatnonzero(~finite)]
         problems.add(
             where, f'{what} of annotations {some(bad)} are NaN or infinite', 'correct them'
         )

@@ -213,21 +213,21 @@ def build_entry(
 
 
 def _build_dataset(name: str, cfg: Mapping[str, Any], test_mode: bool) -> BaseDataset:
-    cfg = copy.deepcopy(dict(cfg))
-    if cfg.pop('pipeline', None):
+    settings = copy.deepcopy(dict(cfg))
+    if settings.pop('pipeline', None):
         raise ValueError(
             f'Entry {name!r}: its dataset has a pipeline, which would be applied before the '
             'joint space; put it into the entry: dict(dataset=..., pipeline=[...]).'
         )
     for key, ours in (('test_mode', test_mode), ('lazy_init', True)):
-        if key == 'test_mode' and cfg.get(key, ours) != ours:
+        if key == 'test_mode' and settings.get(key, ours) != ours:
             raise ValueError(
-                f'Entry {name!r}: its dataset has test_mode={cfg[key]}, but the merged dataset '
-                f'has test_mode={ours}; leave it out of the entry.'
+                f'Entry {name!r}: its dataset has test_mode={settings[key]}, but the merged '
+                f'dataset has test_mode={ours}; leave it out of the entry.'
             )
-        cfg[key] = ours
+        settings[key] = ours
     try:
-        return mmpose.registry.DATASETS.build(cfg)
+        return mmpose.registry.DATASETS.build(settings)
     except Exception as error:
         error.add_note(f'(while building entry {name!r})')
         raise

@@ -31,10 +31,10 @@ class BadImageError(DataError):
 def damage(data: bytes) -> str | None:
     """What is wrong with the bytes of an image file, or None.
 
-    OpenCV decodes a JPEG that was cut off and fills the rest with grey; a network would
-    learn from it. A whole file ends with its end marker, which is looked up first; only
-    a file without one (which is legal with bytes appended) is decoded by Pillow, which
-    does raise. Damage in the middle of a file is not looked for.
+    OpenCV 4 decodes a JPEG that was cut off and fills the rest with grey, which a network
+    would learn from (OpenCV 5 does not decode it). A whole file ends with its end marker,
+    which is looked up first; only a file without one (which is legal with bytes appended)
+    is decoded by Pillow, which does raise. Damage in the middle is not looked for.
 
     Args:
         data: The file's content.

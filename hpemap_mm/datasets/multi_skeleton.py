@@ -67,7 +67,7 @@ class MultiSkeletonDataset(Dataset):
     **What an epoch is.** In training, every entry gets its share of ``samples_per_epoch``
     places, and goes through its persons in an order that continues from epoch to epoch, so
     that each is seen once before any is seen twice. In testing, every person of every
-    entry, in order.
+    entry, in the order in which the MMPose dataset reads them.
 
     **Determinism.** An index is ``epoch * len(dataset) + position``; what it gives depends
     on ``(seed, epoch, position)`` and on nothing else: not on workers, ranks or restarts.

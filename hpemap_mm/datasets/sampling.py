@@ -190,7 +190,7 @@ def plan_epoch(
 
 
 def plan_in_order(lens: Mapping[str, int]) -> EpochPlan:
-    """The plan of an evaluation: every person once, in the order of the files."""
+    """The plan of an evaluation: every person once, in the readers' order."""
     return _plan(tuple(lens), [np.arange(n) for n in lens.values()])
 
 
