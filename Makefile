@@ -32,8 +32,8 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 export OMP_NUM_THREADS ?= 1
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
-NEWER := import sys; sys.exit(sys.version_info < (3, 14))
-find_python = $(or $(PYTHON),$(shell for check in '$(SUPPORTED)' '$(NEWER)'; do \
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+find_python = $(or $(PYTHON),$(shell for check in '$(SUPPORTED)' '$(NEW_ENOUGH)'; do \
 	for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c "$$check" 2>/dev/null && echo $$p && exit; done; done))
 
@@ -49,8 +49,9 @@ setup: $(STAMP) ## Create .venv with everything pinned, about a minute
 $(STAMP): requirements/setup.txt requirements/dev.txt setup.py pyproject.toml
 	@if [ -e $(UNFINISHED) ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
 	  python="$(find_python)"; \
-	  if [ -z "$$python" ]; then \
-	    echo 'No Python >= 3.11 found. Install one, or name it: make setup PYTHON=...' >&2; \
+	  if ! "$${python:-false}" -c '$(NEW_ENOUGH)' 2>/dev/null; then \
+	    echo "$${python:-No command python3} is no Python >= 3.11. Install one, or name it:" \
+	         'make setup PYTHON=...' >&2; \
 	    exit 1; \
 	  elif ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
 	    echo "$$python lacks venv or ensurepip. Debian and Ubuntu: apt install python3-venv;" \
