@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -103,6 +103,35 @@ def _unit(a: Sequence[float]) -> Vector:
     return a[0] / norm, a[1] / norm, a[2] / norm
 
 
+def _across(lateral: Sequence[float], axis: Vector) -> Vector:
+    """The unit vector nearest to ``lateral`` that is perpendicular to the unit ``axis``."""
+    along = _dot(lateral, axis)
+    if abs(along) > 0.9999:  # any will do: only a round limb has its lateral along its bone
+        lateral = (axis[1], axis[2], axis[0])
+        along = _dot(lateral, axis)
+    return _unit([c - along * a for c, a in zip(lateral, axis, strict=True)])
+
+
+def _tip(capsule: Capsule, *, at_end: bool) -> Capsule:
+    """The round end of a capsule alone."""
+    place = capsule.end if at_end else capsule.start
+    radius = capsule.end_radius if at_end else capsule.start_radius
+    paint, where = capsule.paint, float(at_end)
+
+    def painted(along: Array32, lateral: Array32, depth: Array32) -> Array32:
+        assert callable(paint)
+        return paint(np.full_like(along, where), lateral, depth)
+
+    return replace(
+        capsule,
+        start=place,
+        end=place + (capsule.end - capsule.start) * 1e-3,
+        start_radius=radius,
+        end_radius=radius,
+        paint=painted if callable(paint) else paint,
+    )
+
+
 class Canvas:
     """Colours, depths and owners of every (super-sampled) pixel.
 
@@ -133,6 +162,15 @@ class Canvas:
         cam = self.camera.to_camera(np.array([capsule.start, capsule.end]))
         if cam[:, 2].min() < 0.2:
             return
+        self._sweep(capsule, cam, owner)
+        # Seen end on, the nearer end covers more than the sweep's cross-sections do.
+        ahead = float(cam[1, 2] - cam[0, 2])
+        long = math.dist(capsule.start, capsule.end)
+        if long > 0.01 and abs(ahead) > 0.85 * long:
+            tip = _tip(capsule, at_end=ahead < 0)
+            self._sweep(tip, self.camera.to_camera(np.array([tip.start, tip.end])), owner)
+
+    def _sweep(self, capsule: Capsule, cam: FloatArray, owner: int) -> None:
         tips = self.to_canvas(self.camera.project_camera(cam))
         radii = np.array([capsule.start_radius, capsule.end_radius])
         near_px, far_px = (radii * self.camera.focal * self.scale / cam[:, 2]).tolist()
@@ -164,21 +202,21 @@ class Canvas:
         if inside.size == 0:
             return
 
-        u, disc, beyond, t, along = (
-            np.take(grid, inside) for grid in (u, disc, beyond, clipped, along)
-        )
+        grids = (u, disc, beyond, clipped, along)
+        lines: list[Array32] = [grid.take(inside) for grid in grids]
+        u, disc, beyond, t, along = lines
         v = (np.sqrt(disc) + u * q_nv) * (-1 / q_vv)
         depth = t * float(cam[1, 2] - cam[0, 2]) + float(cam[0, 2])
         depth += v * (t * float(radii[1] - radii[0]) + float(radii[0]))
         rows, cols = np.divmod(inside, x1 - x0)
         flat = (rows + y0) * w + (cols + x0)
-        front = np.flatnonzero(depth < np.take(self.depth, flat))
+        front = np.flatnonzero(depth < self.depth.take(flat))
         if front.size == 0:
             return
         if front.size < flat.size:
-            flat, depth, u, v, beyond, along = (
-                np.take(line, front) for line in (flat, depth, u, v, beyond, along)
-            )
+            flat = flat.take(front)
+            lines = [line.take(front) for line in (depth, u, v, beyond, along)]
+            depth, u, v, beyond, along = lines
         normal_n = u * q_nn + v * q_nv
         normal_v = u * q_nv + v * q_vv
         normal_e = beyond * (1 / section.reach)
@@ -213,8 +251,7 @@ class Canvas:
         delta = (cam[1] - cam[0]).tolist()
         axis = _unit(delta) if max(map(abs, delta)) > 1e-9 else (0.0, 1.0, 0.0)
         lateral = (self.camera.rotation @ capsule.lateral).tolist()
-        along = _dot(lateral, axis)
-        lateral = _unit([c - along * a for c, a in zip(lateral, axis, strict=True)])
+        lateral = _across(lateral, axis)
         # Right-handed in the body (lateral, up the bone, depth): the depth axis is the
         # front of the torso and of the head, whose bones point up.
         depth = _cross(lateral, axis)

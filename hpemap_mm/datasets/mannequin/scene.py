@@ -21,7 +21,7 @@ from .visibility import Joints, Sight, find_joints
 SUPERSAMPLING = 2
 #: A person is annotated with at least so many MPII joints in the image, so many of them
 #: seen, and such a longer side of the box in pixels.
-MIN_INSIDE, MIN_SEEN, MIN_SIDE = 10, 8, 60
+MIN_INSIDE, MIN_SEEN, MIN_SIDE = 10, 6, 60
 
 
 @dataclass(frozen=True, eq=False)
