@@ -50,8 +50,8 @@ $(STAMP): requirements/setup.txt requirements/dev.txt setup.py pyproject.toml
 	@if [ -e $(UNFINISHED) ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
 	  python="$(find_python)"; \
 	  if ! "$${python:-false}" -c '$(NEW_ENOUGH)' 2>/dev/null; then \
-	    echo "$${python:-No command python3} is no Python >= 3.11. Install one, or name it:" \
-	         'make setup PYTHON=...' >&2; \
+	    echo "Needed: Python >= 3.11. Found: $${python:-none}$${python:+, which is not that}." \
+	         'Install one, or name it: make setup PYTHON=...' >&2; \
 	    exit 1; \
 	  elif ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
 	    echo "$$python lacks venv or ensurepip. Debian and Ubuntu: apt install python3-venv;" \
