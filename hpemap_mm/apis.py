@@ -61,12 +61,12 @@ def load_model(
 @contextmanager
 def answering(model: torch.nn.Module, answer: str) -> Iterator[None]:
     """Let a model answer in one skeleton, or in 'all', for a while."""
-    before = model.test_cfg
-    model.test_cfg = {**before, 'answer': answer}
+    before = model.answer
+    model.answer = answer
     try:
         yield
     finally:
-        model.test_cfg = before
+        model.answer = before
 
 
 def predict(

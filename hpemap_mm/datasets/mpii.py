@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from mmengine.fileio import get_local_path, join_path
+from mmengine.utils import is_abs
 from mmpose.datasets import MpiiDataset as UpstreamMpiiDataset
 from mmpose.structures.bbox import bbox_cs2xyxy
 from scipy.io import loadmat
@@ -49,9 +50,18 @@ class MpiiDataset(UpstreamMpiiDataset):
     missing (it writes -1, -1) are at (0, 0) with visibility 0. A labelled joint may lie
     outside the image; it keeps its coordinates. ``id`` is the row in the official file.
 
+    ``headbox_file`` is relative to ``data_root``, as ``ann_file`` is; MMPose's is not.
+
     In training, persons without a labelled joint are left out. In testing every row is
     kept, so that predictions can be put beside the rows of ``mpii_gt_val.mat``.
     """
+
+    headbox_file: str | None
+
+    def _join_prefix(self) -> None:
+        super()._join_prefix()
+        if self.headbox_file and self.data_root and not is_abs(self.headbox_file):
+            self.headbox_file = join_path(self.data_root, self.headbox_file)
 
     def _load_annotations(self) -> tuple[list[dict], list[dict]]:
         with get_local_path(self.ann_file) as path, open(path) as file:

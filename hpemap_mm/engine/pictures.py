@@ -39,7 +39,7 @@ def draw_predictions(
     model.eval()
     chosen = []
     first = 0
-    for entry, length in zip(dataset.entries, dataset.lens, strict=True):
+    for entry, length in dataset.lens.items():
         rows = np.unique(np.linspace(0, length - 1, min(per_entry, length)).astype(int))
         chosen += [(entry, int(number), first + int(number)) for number in rows]
         first += length

@@ -12,6 +12,7 @@ from hpemap_mm.models.heads import (
     ViTPoseHead,
 )
 from hpemap_mm.models.losses import HeatmapCrossEntropyLoss, heatmap_cross_entropy
+from hpemap_mm.models.necks import TopDownFusion
 from hpemap_mm.models.optim import LayerDecayConstructor
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     'SimpleHeatmapHead',
     'SoftmaxHeatmapHead',
     'TimmBackbone',
+    'TopDownFusion',
     'ViTPoseBackbone',
     'ViTPoseHead',
     'check_checkpoint_heads',

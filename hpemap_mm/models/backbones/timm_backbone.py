@@ -16,6 +16,7 @@ from timm.models import load_state_dict as read_state_dict
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from hpemap_mm.models.backbones.foreign_keys import timm_names
 from hpemap_mm.registry import MODELS
 
 
@@ -61,12 +62,14 @@ class TimmBackbone(BaseModule):
             Default: the last. Not together with ``out_stride``.
         out_stride: Give the deepest map that has this many input pixels per cell.
         pretrained_file: Checkpoint of timm's naming (.pth by ``weights_only=True``, or
-            .safetensors): a path, or ``'package:path/in/package'``.
+            .safetensors), or of efficientnet_pytorch's: a path, or ``'package:path/in/package'``.
         img_size: Input size (w, h), for the models that must know it (ViT, Swin).
         drop_path_rate: Stochastic depth, for the models that have it.
         norm_eval: Keep batch-norm statistics fixed in training.
         with_cp: Recompute activations in the backward pass, to save memory.
         final_norm: Apply a transformer's final norm to its maps.
+        channels_last: Keep images and weights in torch's channels-last layout. On a CPU a
+            depthwise network trains about 1.5 times as fast with it.
         timm_args: Further arguments of ``timm.create_model``.
         init_cfg: MMEngine initialisation.
 
@@ -92,6 +95,7 @@ class TimmBackbone(BaseModule):
         norm_eval: bool = False,
         with_cp: bool = False,
         final_norm: bool = True,
+        channels_last: bool = False,
         timm_args: Mapping[str, Any] | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
@@ -121,12 +125,14 @@ class TimmBackbone(BaseModule):
         )
         if with_cp:
             self.model.set_grad_checkpointing(True)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.model.to(memory_format=self.memory_format)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Feature maps of normalised images (N, 3, H, W): one (N, C_i, h_i, w_i) per level."""
         return tuple(
             self.model.forward_intermediates(
-                images,
+                images.contiguous(memory_format=self.memory_format),
                 indices=self.levels,
                 norm=self.final_norm,
                 output_fmt='NCHW',
@@ -171,6 +177,7 @@ def _create(model_name: str, args: dict[str, Any], pretrained_file: str | Path |
         return timm.create_model(model_name, pretrained=False, **args)
     path = resolve_pretrained_file(pretrained_file)
     weights = read_state_dict(str(path), device='cpu', weights_only=True)
+    weights = timm_names(weights, _names(model_name, args))
     # timm loads leniently where the classifier is dropped. Two builds from different seeds show
     # what the file did not set: it differs between them.
     models = []
@@ -194,6 +201,12 @@ def _create(model_name: str, args: dict[str, Any], pretrained_file: str | Path |
         )
     MMLogger.get_current_instance().info(f'{model_name}: weights of {path.name}')
     return models[0]
+
+
+def _names(model_name: str, args: dict[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a model, by timm's names, without their memory."""
+    with torch.device('meta'):
+        return timm.create_model(model_name, pretrained=False, **args).state_dict()
 
 
 def _select_levels(

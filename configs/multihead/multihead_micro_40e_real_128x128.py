@@ -1,0 +1,7 @@
+_base_ = ['../_base_/recipes/micro_40e.py', '../_base_/datasets/real.py']
+
+model = dict(
+    type='hpemap_mm.MultiHeadPoseEstimator',
+    skeletons={{_base_.skeletons}},
+    head=dict(decoder={{_base_.codec}}),
+)
