@@ -24,6 +24,8 @@ from hpemap_mm.skeletons import get_skeleton, list_skeletons
 
 #: How many names or ids an error lists.
 SHOWN = 5
+#: The one place where the shipped configs say where data lie, for messages.
+DATA_ROOTS = 'configs/_base_/data_roots.py, or environment variables such as HPEMAP_COCO'
 #: The parts of a COCO-WholeBody annotation, in the order in which MMPose joins them.
 WHOLEBODY_PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
 
@@ -76,8 +78,8 @@ def check_exists(
         nearest = next((p for p in file.absolute().parents if p.is_dir()), None)
         root = f'data_root={data_root!r}' if data_root else 'no data_root is set'
         fix = (
-            f'download it, or correct the path or the data root in the config ({root}; '
-            f'the nearest folder that exists is {nearest})'
+            f'fetch or make it, or correct the path ({root}; the nearest folder that exists is '
+            f'{nearest}; the shipped configs take their roots from {DATA_ROOTS})'
         )
         problems.add(where, f'the {what} is missing', fix)
     elif file.stat().st_size == 0:

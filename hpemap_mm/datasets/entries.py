@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,7 @@ import mmpose.registry
 import numpy as np
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.registry import DefaultScope
+from mmpose.datasets import CombinedDataset
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.datasets.datasets.body import MpiiDataset as UpstreamMpiiDataset
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
@@ -22,7 +24,7 @@ from mmpose.datasets.datasets.wholebody import CocoWholeBodyDataset
 from hpemap_mm.datasets import checks
 from hpemap_mm.datasets.lsp import LspDataset
 from hpemap_mm.datasets.to_joint_space import ToJointSpace
-from hpemap_mm.errors import ProblemList
+from hpemap_mm.errors import DataError, ProblemList
 from hpemap_mm.skeletons import JointSpace, Skeleton, get_skeleton, list_skeletons
 
 #: The keys of an entry's config.
@@ -85,14 +87,19 @@ class Entry:
         parsed = parse_pose_metainfo(self.skeleton.metainfo())
         return {key: parsed[key] for key in _METAINFO_KEYS}
 
-    def visibility(self, index: int) -> np.ndarray:
-        """(N, K) visibility of the persons at ``index``, read without the metainfo."""
-        info = BaseDataset.get_data_info(self.dataset, index)
-        if info.get('keypoints_visible') is None:  # bottom-up tests keep images without persons
-            return np.zeros((0, len(self.skeleton)), np.float32)
-        values = np.asarray(info['keypoints_visible'], np.float32)
-        values = values[..., 0] if values.ndim == 3 else values
-        return values if self.select is None else values[:, self.select]
+    def rows(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Image path and (N, K) visibility of every sample, read without the metainfo."""
+        for index in range(len(self.dataset)):
+            info = BaseDataset.get_data_info(self.dataset, index)
+            visible = info.get('keypoints_visible')
+            if visible is None:  # bottom-up tests keep images without persons
+                visible = np.zeros((0, len(self.dataset.metainfo['keypoint_id2name'])))
+            visible_NK = np.asarray(visible, np.float32)
+            visible_NK = visible_NK[..., 0] if visible_NK.ndim == 3 else visible_NK
+            yield (
+                str(info['img_path']),
+                (visible_NK if self.select is None else visible_NK[:, self.select]),
+            )
 
     def image_path(self, index: int) -> str:
         """Path of the image at ``index``."""
@@ -104,6 +111,9 @@ class Entry:
         dataset = self.dataset
         try:
             dataset.full_init()
+        except DataError as error:
+            problems.extend(error)
+            return
         except ValueError:
             if dataset.data_list:
                 raise
@@ -135,7 +145,7 @@ class Entry:
             return facts
         for what in ('bbox_file', 'headbox_file'):
             if getattr(dataset, what, None):
-                checks.check_exists(getattr(dataset, what), what, problems, data_root=None, **names)
+                checks.check_exists(getattr(dataset, what), what, problems, data_root=root, **names)
         if not checks.check_exists(path, 'annotation file', problems, data_root=root, **names):
             return facts
         if kind == 'lsp':
@@ -227,10 +237,19 @@ def _build_dataset(name: str, cfg: Mapping[str, Any], test_mode: bool) -> BaseDa
             )
         settings[key] = ours
     try:
-        return mmpose.registry.DATASETS.build(settings)
+        with warnings.catch_warnings():
+            # MMPose finds its metainfo in its wheel, and warns that it had to look for it.
+            warnings.filterwarnings('ignore', message='The metainfo config file')
+            dataset = mmpose.registry.DATASETS.build(settings)
     except Exception as error:
         error.add_note(f'(while building entry {name!r})')
         raise
+    if isinstance(dataset, CombinedDataset) or 'keypoint_id2name' not in dataset.metainfo:
+        raise ValueError(
+            f'Entry {name!r}: {type(dataset).__name__} is no dataset of one annotation file in one '
+            'skeleton; name the datasets that it combines as entries of their own.'
+        )
+    return dataset
 
 
 def _skeleton_of(name: str, given: str | Skeleton | None, dataset: BaseDataset) -> Skeleton:

@@ -342,14 +342,15 @@ class MultiSkeletonDataset(Dataset):
 
     def _summary(self, entry: Entry) -> EntrySummary:
         count = self.lens[entry.name]
-        labelled_NK = np.concatenate([entry.visibility(i) > 0 for i in range(count)])
+        paths, visible = zip(*entry.rows(), strict=True)
+        labelled_NK = np.concatenate(visible) > 0
         histogram = Counter(labelled_NK.sum(axis=1).tolist())
         folder = (getattr(entry.dataset, 'data_prefix', None) or {}).get('img') or ''
         return EntrySummary(
             name=entry.name,
             skeleton=entry.skeleton.name,
             persons=count,
-            images=len({entry.image_path(i) for i in range(count)}),
+            images=len(set(paths)),
             files=(str(entry.dataset.ann_file), folder),
             share=self.counts[entry.name] / len(self),
             per_epoch=self.counts[entry.name],

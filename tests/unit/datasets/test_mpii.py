@@ -96,6 +96,14 @@ def test_head_boxes_of_another_file(tmp_path):
         MpiiDataset(**write(tmp_path, [row(), row()], np.zeros((2, 2, 3))))
 
 
+def test_the_headbox_file_is_below_the_data_root(tmp_path):
+    settings = write(tmp_path, [row()], np.zeros((2, 2, 1)))
+    settings['headbox_file'] = 'gt.mat'
+    dataset = MpiiDataset(**settings)
+    assert dataset.headbox_file == str(tmp_path / 'gt.mat')
+    assert dataset.get_data_info(0)['head_size'].tolist() == [[0.0]]
+
+
 def test_registered_beside_mmposes():
     assert DATASETS.get('hpemap_mm.MpiiDataset') is MpiiDataset
     assert DATASETS.get('mmpose.MpiiDataset') is UpstreamMpiiDataset

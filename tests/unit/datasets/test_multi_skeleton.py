@@ -1,11 +1,13 @@
 import itertools
 import json
 import logging
+import pickle
 from collections import Counter
 
 import numpy as np
 import pytest
 from mmengine.logging import MMLogger
+from scipy.io import savemat
 from torch.utils.data import DataLoader
 
 from hpemap_mm.datasets import BadImageError, MultiSkeletonDataset, MultiSkeletonSampler
@@ -81,16 +83,50 @@ def test_in_a_joint_space_all_samples_have_its_joints(world, pipeline):
         assert not np.delete(weights, own, axis=1).any()
 
 
+EVALUATION = [
+    {'type': 'hpemap_mm.LoadPoseImage'},
+    {'type': 'GetBBoxCenterScale'},
+    {'type': 'TopdownAffine', 'input_size': (48, 64), 'use_udp': True},
+    {'type': 'hpemap_mm.PackSample'},
+]
+
+
+@pytest.mark.parametrize('joint_space', [None, SPACE])
+def test_unlabelled_joints_weigh_nothing_and_occluded_ones_do(world, pipeline, joint_space):
+    """Joint 0 is unlabelled in each format's own way; COCO's and AIC's joint 1 is occluded."""
+    entries = {name: world.entry(name) for name in ('coco', 'mpii', 'aic', 'lsp')}
+    steps = [step for step in pipeline if not step['type'].startswith('Random')]
+    dataset = MultiSkeletonDataset(entries, pipeline=steps, joint_space=joint_space)
+    for sample in dataset:
+        labels = sample['data_samples']
+        weights = labels.gt_instance_labels.keypoint_weights[0].numpy()
+        if joint_space is not None:
+            weights = weights[dataset.joint_space.indices(labels.metainfo['skeleton'])]
+        assert weights.tolist() == [0] + [1] * (len(weights) - 1)
+
+
+def test_mpiis_crop_is_padded_once(world):
+    dataset = MultiSkeletonDataset(
+        {'mpii': world.entry('mpii')}, pipeline=EVALUATION, test_mode=True
+    )
+    meta = dataset[0]['data_samples'].metainfo
+    # centre (30, 25 + 15 * 0.2) - 1; side 200 * 0.2 * 1.25 = 50, made 3:4
+    np.testing.assert_allclose(meta['input_center'], [29, 27])
+    np.testing.assert_allclose(meta['input_scale'], [50, 50 / 0.75], rtol=1e-6)
+
+
+def test_workers_may_be_spawned(world, pipeline):
+    entries = {name: world.entry(name) for name in ('coco', 'mpii', 'lsp')}
+    dataset = MultiSkeletonDataset(entries, pipeline=pipeline, joint_space=SPACE)
+    sent = pickle.loads(pickle.dumps(dataset))
+    for index in (0, 20):
+        assert sent[index]['inputs'].equal(dataset[index]['inputs'])
+
+
 def test_truth_comes_back_out_of_the_space(world):
     """In an evaluation's pipeline nothing is moved: gather gives the annotation."""
-    pipeline = [
-        {'type': 'hpemap_mm.LoadPoseImage'},
-        {'type': 'GetBBoxCenterScale'},
-        {'type': 'TopdownAffine', 'input_size': (48, 64), 'use_udp': True},
-        {'type': 'hpemap_mm.PackSample'},
-    ]
     entries = {name: world.entry(name) for name in ('coco', 'mpii', 'aic')}
-    settings = {'pipeline': pipeline, 'test_mode': True}
+    settings = {'pipeline': EVALUATION, 'test_mode': True}
     plain = MultiSkeletonDataset(entries, **settings)
     spaced = MultiSkeletonDataset(entries, joint_space=SPACE, **settings)
     space = JointSpace.from_config(SPACE)
@@ -168,6 +204,19 @@ def test_faults_of_all_entries_are_told_at_once(world):
     assert "(entry 'gone'): the annotation file is missing" in text
 
 
+def test_faults_found_in_reading_are_told_together_too(world):
+    savemat(world.root / 'gt.mat', {'headboxes_src': np.zeros((2, 2, 1))})
+    entries = {
+        'mpii': world.entry('mpii', headbox_file=str(world.root / 'gt.mat')),
+        'coco': world.entry('coco', indices=[]),
+    }
+    with pytest.raises(DataError) as caught:
+        MultiSkeletonDataset(entries, test_mode=True)
+    first, second = caught.value.problems
+    assert 'has 1 head boxes' in first.what
+    assert 'no person is left' in second.what
+
+
 def test_checks_may_be_left_out(world):
     (world.images / '002.jpg').unlink()
     entries = {'coco': world.entry('coco')}
@@ -241,6 +290,21 @@ def test_datasets_that_contradict_the_wrapper(world, change, message):
 def test_settings_that_contradict_each_other(world, settings, message):
     with pytest.raises(ValueError, match=message):
         MultiSkeletonDataset({'coco': world.entry('coco')}, **settings)
+
+
+def test_wrappers_are_not_entries(world):
+    combined = {
+        'type': 'CombinedDataset',
+        'metainfo': {'from_file': 'configs/_base_/datasets/coco.py'},
+        'datasets': [world.entry('coco')['dataset']],
+    }
+    with pytest.raises(ValueError, match='CombinedDataset is no dataset of one annotation file'):
+        MultiSkeletonDataset({'e': {'dataset': combined}})
+
+
+def test_an_entry_without_a_file(world):
+    with pytest.raises(DataError, match="entry 'e': no annotation file is given"):
+        MultiSkeletonDataset({'e': world.entry('coco', ann_file='')})
 
 
 def test_no_entries_and_unknown_entries(world):
