@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.model import BaseModule
 from timm.layers import trunc_normal_
@@ -141,7 +142,7 @@ class ViTPoseBackbone(BaseModule):
 
         dim = self.arch.embed_dim
         norm: Any = partial(nn.LayerNorm, eps=1e-6)
-        rates = torch.linspace(0, self.arch.drop_path_rate, self.arch.depth).tolist()
+        rates = np.linspace(0, self.arch.drop_path_rate, self.arch.depth).tolist()
         self.patch_embed = PaddedPatchEmbed(self.arch)
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.grid[0] * self.grid[1], dim))
         self.blocks = nn.ModuleList(

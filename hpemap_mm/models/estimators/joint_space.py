@@ -34,7 +34,9 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
 
     Args:
         backbone: Its config.
-        head: Config of a :class:`~hpemap_mm.models.JointSpaceHead`.
+        head: Any MMPose top-down head over ``joint_space``, without its number of joints; or,
+            without ``joint_space``, the config of a :class:`~hpemap_mm.models.JointSpaceHead`.
+        joint_space: The space; a :class:`~hpemap_mm.models.JointSpaceHead` is put around the head.
         neck: Config of the neck.
         train_cfg: ``compute_acc`` (default False) adds training accuracies.
         test_cfg: As for :class:`AnsweringPoseEstimator`.
@@ -43,7 +45,7 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
 
     Raises:
         KeyError: If ``test_cfg.answer`` is not in the space.
-        ValueError: If the head is not a JointSpaceHead.
+        ValueError: If there is no ``joint_space`` and the head is not a JointSpaceHead, or both.
     """
 
     def __init__(
@@ -51,12 +53,17 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
         backbone: Mapping[str, Any],
         *,
         head: Mapping[str, Any],
+        joint_space: Mapping[str, Any] | JointSpace | None = None,
         neck: Mapping[str, Any] | None = None,
         train_cfg: Mapping[str, Any] | None = None,
         test_cfg: Mapping[str, Any] | None = None,
         data_preprocessor: Mapping[str, Any] | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
+        if joint_space is not None:
+            if 'joint_space' in head:
+                raise ValueError('Give joint_space to the estimator or to its head, not to both')
+            head = dict(type='hpemap_mm.JointSpaceHead', joint_space=joint_space, head=head)
         super().__init__(
             backbone,
             neck=neck,
@@ -68,8 +75,8 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
         )
         if not isinstance(self.head, JointSpaceHead):
             raise ValueError(
-                f'JointSpacePoseEstimator needs a hpemap_mm.JointSpaceHead, '
-                f'got {type(self.head).__name__}'
+                'JointSpacePoseEstimator needs a joint_space, or a hpemap_mm.JointSpaceHead as its '
+                f'head; got {type(self.head).__name__}'
             )
         self._finish_head(self.head.head)
         self._check_answer(self.answer)

@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from mmpose.codecs import UDPHeatmap
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor, nn
@@ -39,12 +38,13 @@ def _log_neighbourhoods(heatmaps: Tensor, indices: Tensor, kernel_size: int) -> 
     blurred = rows @ heatmaps @ columns.T
     # As in mmpose.codecs.utils.gaussian_blur: the blur keeps the maximum.
     peak, blurred_peak = heatmaps.amax((-2, -1), True), blurred.amax((-2, -1), True)
-    blurred = blurred * (peak / blurred_peak)
-    logs = F.pad(blurred.clamp(1e-3, 50.0).log(), (1, 1, 1, 1), mode='replicate')
-    x, y = indices % width, indices // width
-    steps = torch.arange(3, device=heatmaps.device)
-    inside = (y[..., None, None] + steps[:, None]) * (width + 2) + x[..., None, None] + steps
-    return logs.flatten(2).gather(2, inside.flatten(2)).unflatten(2, (3, 3))
+    steps = torch.arange(-1, 2, device=heatmaps.device)
+    x = (indices % width)[..., None, None] + steps
+    y = (indices // width)[..., None, None] + steps[:, None]
+    # Beyond the border, the border's value.
+    around = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
+    near = blurred.flatten(2).gather(2, around.flatten(2)).unflatten(2, (3, 3))
+    return (near * (peak / blurred_peak)).clamp(1e-3, 50.0).log()
 
 
 def _newton_offsets(logs: np.ndarray, symmetric: bool) -> np.ndarray:

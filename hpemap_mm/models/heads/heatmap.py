@@ -183,5 +183,6 @@ class SoftmaxHeatmapHead(ViTPoseHead):
         return losses
 
     def _heatmaps(self, logits: Tensor) -> Tensor:
-        flat = logits.flatten(2).float().softmax(-1)
+        flat = logits.flatten(2)
+        flat = (flat if flat.dtype == torch.float64 else flat.float()).softmax(-1)
         return (flat * self.scale).reshape(logits.shape)

@@ -13,6 +13,8 @@ from mmpose.models.heads.base_head import BaseHead
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
+from hpemap_mm.models.heads.decode import BatchUDPHeatmap
+
 
 def view_sample(sample: PoseDataSample, **metainfo: Any) -> PoseDataSample:
     """A sample that shares all data with ``sample`` but has some other metainfo."""
@@ -39,6 +41,8 @@ def head_predictions(
     MMPose takes them from the first sample of the batch; here each sample that the head sees
     carries the head's, whatever its dataset says. The samples themselves are not changed.
 
+    Under autocast, heads that MMPose decodes in numpy run in float32: numpy has no bfloat16.
+
     With ``test_cfg['decode'] == 'symmetric'``, a SimCC head's flip test is aligned to the pixel
     grid: see :func:`flip_simcc`.
 
@@ -53,6 +57,30 @@ def head_predictions(
         What the head's ``predict`` returns: N InstanceData, perhaps with N PixelData.
     """
     views = [view_sample(sample, flip_indices=flip_indices) for sample in samples]
+    device = _first_tensor(feats).device.type
+    if torch.is_autocast_enabled(device) and not isinstance(head.decoder, BatchUDPHeatmap):
+        with torch.autocast(device, enabled=False):
+            return _predict(head, _in_float32(feats), views, flip_indices, test_cfg)
+    return _predict(head, feats, views, flip_indices, test_cfg)
+
+
+def _first_tensor(feats: Any) -> Tensor:
+    return feats if isinstance(feats, Tensor) else _first_tensor(feats[0])
+
+
+def _in_float32(feats: Any) -> Any:
+    if isinstance(feats, Tensor):
+        return feats.float()
+    return type(feats)(_in_float32(part) for part in feats)
+
+
+def _predict(
+    head: BaseHead,
+    feats: Any,
+    views: list[PoseDataSample],
+    flip_indices: list[int],
+    test_cfg: Mapping[str, Any],
+) -> Any:
     aligned = test_cfg.get('decode') == 'symmetric' and not test_cfg.get('output_heatmaps')
     if aligned and test_cfg.get('flip_test') and isinstance(head, (SimCCHead, RTMCCHead)):
         x, y = head.forward(feats[0])

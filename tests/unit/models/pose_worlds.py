@@ -31,9 +31,7 @@ SIMPLE = dict(
     decoder=UDP,
 )
 CLASSIC = dict(SIMPLE, type='hpemap_mm.ClassicHeatmapHead')
-SOFTMAX = dict(
-    type='hpemap_mm.SoftmaxHeatmapHead', in_channels=WIDTH, layout='simple', decoder=UDP
-)
+SOFTMAX = dict(type='hpemap_mm.SoftmaxHeatmapHead', in_channels=WIDTH, layout='simple', decoder=UDP)
 SIMCC_HEAD = dict(
     type='SimCCHead',
     in_channels=WIDTH,

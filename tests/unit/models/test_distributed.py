@@ -1,0 +1,68 @@
+"""Two processes have together the loss and gradients of one, also when one lacks a dataset."""
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from pose_worlds import FAMILIES, images, multi_head, sample, total
+from torch.nn.parallel import DistributedDataParallel
+
+FAMILY_NAMES = ('simple', 'softmax', 'simcc', 'rle')
+SKELETONS = ('coco', 'coco', 'coco', 'mpii')  # the first process has no MPII sample
+
+
+def batch(family):
+    codec = FAMILIES[family][1]
+    samples = [sample(s, codec=codec, seed=i, unlabelled=(i,)) for i, s in enumerate(SKELETONS)]
+    return images(len(SKELETONS)).double(), samples
+
+
+def model_of(family):
+    return multi_head(('coco', 'mpii', 'aic'), head=FAMILIES[family][0]).double()
+
+
+def run_process(rank, address, queue):
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo', init_method=address, rank=rank, world_size=2)
+    mine = slice(0, 2) if rank == 0 else slice(2, 4)
+    found = {}
+    for family in FAMILY_NAMES:
+        x, samples = batch(family)
+        wrapped = DistributedDataParallel(model_of(family))
+        loss = total(wrapped(x[mine], samples[mine], mode='loss'))
+        loss.backward()
+        mean = loss.detach().clone()
+        dist.all_reduce(mean)
+        gradients = {n: p.grad.numpy() for n, p in wrapped.module.named_parameters()}
+        found[family] = (mean.item() / 2, gradients)
+    if rank == 0:
+        queue.put(found)
+        queue.get()  # hold the queue open until the parent has read
+    dist.destroy_process_group()
+
+
+def test_two_processes_are_one(tmp_path):
+    context = mp.get_context('spawn')
+    queue = context.SimpleQueue()
+    address = f'file://{tmp_path}/rendezvous'
+    processes = [
+        context.Process(target=run_process, args=(rank, address, queue)) for rank in (0, 1)
+    ]
+    for process in processes:
+        process.start()
+    found = queue.get()
+    queue.put(None)
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    for family in FAMILY_NAMES:
+        loss, gradients = found[family]
+        x, samples = batch(family)
+        model = model_of(family)
+        expected = total(model(x, samples, mode='loss'))
+        expected.backward()
+        torch.testing.assert_close(loss, expected.item(), rtol=1e-5, atol=0)
+        for name, parameter in model.named_parameters():
+            scale = parameter.grad.abs().max().item()
+            torch.testing.assert_close(
+                torch.from_numpy(gradients[name]), parameter.grad, rtol=1e-5, atol=1e-5 * scale
+            )
