@@ -70,10 +70,19 @@ def load_config(
         config.work_dir = work_dir
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / path.stem)
+    _seed_data(config)
     if not torch.cuda.is_available():
         environment = config.setdefault('env_cfg', ConfigDict())
         environment.setdefault('dist_cfg', ConfigDict())['backend'] = 'gloo'
     return config
+
+
+def _seed_data(config: Config) -> None:
+    """The run's seed is the data's too, where the config does not give it one."""
+    seed = config.get('randomness', {}).get('seed')
+    dataset = config.get('train_dataloader', {}).get('dataset', {})
+    if seed is not None and dataset.get('type') == 'hpemap_mm.MultiSkeletonDataset':
+        dataset.setdefault('seed', seed)
 
 
 def use_amp(config: Config) -> None:
@@ -97,10 +106,15 @@ def use_amp(config: Config) -> None:
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int]) -> None:
-    """Run a tool's main; a user's mistake ends in its message, not in a traceback."""
+    """Run a tool's main; a user's mistake ends in its message, not in a traceback.
+
+    With ``HPEMAP_DEBUG=1`` in the environment the traceback is shown.
+    """
     try:
         status = main(None)
     except DataError as error:
+        if os.environ.get('HPEMAP_DEBUG'):
+            raise
         sys.stderr.write(f'error: {error}\n')
         status = 1
     except KeyboardInterrupt:

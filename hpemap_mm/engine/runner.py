@@ -13,6 +13,31 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from hpemap_mm.engine.checkpoint import load_weights, read_checkpoint
+from hpemap_mm.errors import DataError, Problem
+
+#: What constructors raise on arguments that do not fit.
+_ARGUMENT_ERRORS = (KeyError, ValueError, TypeError, FileNotFoundError, ImportError)
+
+
+@contextmanager
+def config_errors(part: str) -> Iterator[None]:
+    """Tell a config's mistakes as :class:`DataError`, so that tools print them plainly."""
+    try:
+        yield
+    except DataError:
+        raise
+    except _ARGUMENT_ERRORS as error:
+        text = str(error.args[0]) if error.args else str(error)
+        raise DataError(
+            [
+                Problem(
+                    f'config, {part}',
+                    text,
+                    'correct it; tools/check_config.py shows all faults at once, '
+                    'HPEMAP_DEBUG=1 the traceback',
+                )
+            ]
+        ) from error
 
 
 class PoseRunner(Runner):
@@ -39,6 +64,17 @@ class PoseRunner(Runner):
         """Go on from a checkpoint that fills the whole model."""
         self._whole_weights = True
         super().resume(filename, *args, **kwargs)
+
+    def build_model(self, model: Any) -> Any:
+        """Build the model; what its config gets wrong is a :class:`DataError`."""
+        with config_errors('model'):
+            return super().build_model(model)
+
+    @staticmethod
+    def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
+        """Build a dataloader; what its config gets wrong is a :class:`DataError`."""
+        with config_errors('dataloader'):
+            return Runner.build_dataloader(dataloader, *args, **kwargs)
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Save under a temporary name beside the target, then rename."""

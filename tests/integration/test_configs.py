@@ -1,0 +1,79 @@
+"""Every config in the tree builds its model and its datasets' pipelines."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
+
+import hpemap_mm  # noqa: F401 - prepares MMPose
+from hpemap_mm.registry import DATA_SAMPLERS, DATASETS, METRICS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from hpemap_mm.skeletons import JointSpace, get_skeleton
+
+CONFIGS = sorted(
+    path
+    for path in (Path(__file__).parents[2] / 'configs').rglob('*.py')
+    if '_base_' not in path.parts
+)
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope('mmpose')
+
+
+def test_there_are_configs():
+    names = {path.stem for path in CONFIGS}
+    for kind in ('multihead', 'union', 'concat'):
+        for size in 'sblh':
+            for data in ('coco-mpii', 'coco-mpii-aic'):
+                assert f'{kind}_vitpose-{size}_8xb128-210e_{data}_256x192' in names
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_config_builds(path, monkeypatch):
+    config = Config.fromfile(path)
+    # The model, without its memory: a ViTPose-H takes 2.5 GB. Weights of a file cannot be read
+    # into that; that they are read is tested with the backbone.
+    config.model.backbone.pop('pretrained_file', None)
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+
+    skeletons = [get_skeleton(name) for name in config.skeletons]
+    if 'joint_space' in config:
+        space = JointSpace.from_config(config.joint_space)
+        assert config.train_dataloader.dataset.joint_space == config.joint_space
+        assert {s.name for s in space.skeletons} == set(config.skeletons)
+        wanted = len(space)
+    else:
+        wanted = sum(len(skeleton) for skeleton in skeletons)
+    widths = [
+        tensor.shape[0]
+        for name, tensor in model.state_dict().items()
+        if name.endswith('final_layer.weight')
+    ]
+    assert sum(widths) == wanted
+
+    for split in ('train', 'val', 'test'):
+        loader = config[f'{split}_dataloader']
+        dataset = DATASETS.build({**loader.dataset, 'lazy_init': True})
+        assert {dataset.skeleton_of(name).name for name in dataset.entries} == set(config.skeletons)
+        Compose(loader.dataset.pipeline)
+        assert DATA_SAMPLERS.get(loader.sampler.type) is not None
+        if split != 'train':
+            assert METRICS.build(config[f'{split}_evaluator']) is not None
+    constructor = config.optim_wrapper.get('constructor')
+    if constructor is not None:
+        assert OPTIM_WRAPPER_CONSTRUCTORS.get(constructor) is not None
+    for scheduler in config.param_scheduler:
+        assert PARAM_SCHEDULERS.get(scheduler.type) is not None
+
+
+def test_data_roots_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv('HPEMAP_COCO', '/somewhere/coco')
+    path = next(p for p in CONFIGS if p.stem.startswith('union_vitpose-b'))
+    entries = Config.fromfile(path).train_dataloader.dataset.entries
+    assert entries.coco_train.dataset.data_root == '/somewhere/coco'
+    assert entries.mpii_train.dataset.data_root == 'data/mpii'

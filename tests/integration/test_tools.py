@@ -1,0 +1,143 @@
+"""The tools as a person runs them, on a tiny network."""
+
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def tool(project_root):
+    """Run a tool: ``tool('train', CONFIG, ...)`` gives the finished process."""
+
+    def run(name, *arguments):
+        return subprocess.run(
+            [sys.executable, '-W', 'ignore', str(project_root / 'tools' / f'{name}.py')]
+            + [str(argument) for argument in arguments],
+            capture_output=True,
+            text=True,
+            env={**os.environ, 'OMP_NUM_THREADS': '1'},
+        )
+
+    return run
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize('kind', ['multihead', 'union'])
+def test_train_test_and_draw(tool, tiny_config, mannequin, tmp_path, kind):
+    config = tiny_config(kind)
+    work_dir = tmp_path / 'run'
+    trained = tool(
+        'train',
+        config,
+        '--work-dir',
+        work_dir,
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+        'train_cfg.val_interval=1',
+    )
+    assert trained.returncode == 0, trained.stdout[-3000:] + trained.stderr[-3000:]
+    assert 'eta' in trained.stdout + trained.stderr
+    assert 'mannequin_lsp_val' in trained.stdout
+    checkpoint = work_dir / 'epoch_1.pth'
+
+    out = tmp_path / 'test'
+    tested = tool('test', config, checkpoint, '--out', out, '--pictures', 1)
+    assert tested.returncode == 0, tested.stdout[-3000:] + tested.stderr[-3000:]
+    scores = json.loads((out / 'scores.json').read_text())
+    assert set(scores['entries']) == {f'mannequin_{d}_val' for d in ('coco', 'mpii', 'aic', 'lsp')}
+    for row in scores['entries'].values():
+        assert row['persons'] > 0
+        assert 0 <= row['metrics']['PCK@0.1_bbox']['mean'] <= 1
+    pictures = sorted(path.name for path in (out / 'pictures').iterdir())
+    assert len(pictures) == 5
+    assert 'overview.jpg' in pictures
+
+    photograph = next((mannequin / 'images' / 'val').iterdir())
+    drawn = tool(
+        'demo',
+        photograph,
+        '--config',
+        config,
+        '--checkpoint',
+        checkpoint,
+        '--out',
+        tmp_path,
+        '--boxes',
+        10,
+        10,
+        100,
+        200,
+    )
+    assert drawn.returncode == 0, drawn.stderr[-3000:]
+    picture = cv2.imread(str(tmp_path / f'{photograph.stem}.jpg'))
+    # The photograph and four skeletons beside each other.
+    assert picture.shape[1] > 4 * cv2.imread(str(photograph)).shape[1] * 0.5
+
+    other = tiny_config('union' if kind == 'multihead' else 'multihead')
+    refused = tool('test', other, checkpoint, '--out', tmp_path / 'refused')
+    assert refused.returncode == 1
+    assert 'head' in refused.stderr
+    assert 'Traceback' not in refused.stderr
+    assert not (tmp_path / 'refused' / 'scores.json').exists()
+
+
+@pytest.mark.timeout(300)
+def test_check_config_finds_nothing_wrong_with_a_sound_one(tool, tiny_config, tmp_path):
+    picture = tmp_path / 'samples.jpg'
+    done = tool('check_config', tiny_config('union'), '--out', picture)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for expected in ('No fault found', 'left_wrist', 'mannequin_aic_train', 'MiB', 'persons'):
+        assert expected in done.stdout
+    assert cv2.imread(str(picture)) is not None
+
+
+@pytest.mark.timeout(300)
+def test_check_config_names_every_fault_at_once(tool, tiny_config, tmp_path):
+    config = tiny_config('multihead')
+    (tmp_path / 'broken.json').write_text('{"images": [')
+    entries = 'train_dataloader.dataset.entries'
+    done = tool(
+        'check_config',
+        config,
+        '--out',
+        tmp_path / 'samples.jpg',
+        '--cfg-options',
+        f'{entries}.mannequin_coco_train.dataset.ann_file=nowhere.json',
+        f'{entries}.mannequin_aic_train.dataset.ann_file={tmp_path / "broken.json"}',
+        f'{entries}.mannequin_mpii_train.skeleton=coco',
+    )
+    assert done.returncode == 1
+    for expected in ('nowhere.json', 'broken.json', 'mannequin_mpii_train', 'fix:'):
+        assert expected in done.stdout
+    assert 'Traceback' not in done.stdout + done.stderr
+    assert not (tmp_path / 'samples.jpg').exists()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ('arguments', 'expected'),
+    [
+        (['nowhere.py'], 'no such config'),
+        (['{config}', '--cfg-options', 'model.skeletons=[coco,mpi]'], 'mpi'),
+        (['{config}', '--resume', 'nowhere.pth'], 'no such checkpoint'),
+    ],
+)
+def test_a_users_mistake_ends_in_a_message(tool, tiny_config, tmp_path, arguments, expected):
+    config = tiny_config('multihead')
+    work_dir = tmp_path / 'run'
+    done = tool(
+        'train',
+        *(a.format(config=config) for a in arguments[:1]),
+        '--work-dir',
+        work_dir,
+        *arguments[1:],
+    )
+    assert done.returncode == 1
+    assert expected in done.stderr
+    assert 'Traceback' not in done.stderr
