@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+import hpemap_mm  # noqa: F401  # before any test module imports mmpose
+
 WIDTH, HEIGHT = 64, 48
 
 
