@@ -12,6 +12,7 @@ from .outfit import (
     Outfit,
     cloth,
     head_paint,
+    legwear,
     shaded,
     shirt_front,
     waistband,
@@ -158,19 +159,28 @@ def _arm(body: Body, bones: Bones, outfit: Outfit, side: str) -> Iterator[Capsul
 def _leg(body: Body, bones: Bones, outfit: Outfit, side: str) -> Iterator[Capsule]:
     h, girth = body.stature, 0.45 + 0.55 * body.girth
     thigh, shin, foot = (bones[f'{side}_{part}'] for part in ('thigh', 'shin', 'foot'))
-    skin, fabric = outfit.skin, outfit.bottom_colour
+    skin, fabric = outfit.skin, legwear(outfit)
     (t0, t1), (s0, s1) = ([h * girth * r for r in RADII[k]] for k in ('thigh', 'shin'))
     yield _limb(thigh, t0, t1, skin)
     # A calf behind the shin bone.
     calf = (0.0, 0.0, -0.010 * h)
     calf_paint = fabric if outfit.bottom == 'trousers' else skin
     yield Capsule(shin.at(0.0), shin.at(1.0), s0, s1, skin, shin.rotation[:, 0])
-    yield Capsule(shin.at(0.16, calf), shin.at(0.55, calf), s0 * 0.9, s0 * 0.72, calf_paint)
+    yield Capsule(
+        shin.at(0.16, calf),
+        shin.at(0.55, calf),
+        s0 * 0.9,
+        s0 * 0.72,
+        calf_paint,
+        shin.rotation[:, 0],
+    )
     if outfit.bottom == 'trousers':
         yield _limb(thigh, t0 * 1.06, t1 * 1.18, fabric)
         yield _limb(shin, s0 * 1.16, s1 * 1.55, fabric, end=0.93)
     elif outfit.bottom == 'shorts':
         yield _limb(thigh, t0 * 1.06, t1 * 1.45, fabric, end=0.72)
+    elif outfit.bottom == 'skirt':
+        yield _limb(thigh, t0 * 1.06, t1 * 1.3, fabric, end=0.55)
     shoe, sole = outfit.shoes, shaded(outfit.shoes, 0.5)
     size = body.lengths['forefoot']
     drop = -0.55 * body.lengths['ankle_height']

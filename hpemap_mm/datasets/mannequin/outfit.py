@@ -19,8 +19,12 @@ _SKINS: tuple[Colour, ...] = (
     (0.48, 0.62, 0.84),
     (0.38, 0.52, 0.74),
     (0.26, 0.38, 0.58),
-    (0.20, 0.29, 0.44),
+    (0.24, 0.34, 0.53),
 )
+#: What only the front of a shirt has.
+FRONTS = ('cardigan', 'jacket', 'tie', 'emblem', 'print')
+#: The back of a shirt or of trousers is a darker cloth than the front.
+BACK_SHADE = np.float32(0.68)
 _HAIRS: tuple[Colour, ...] = (
     (0.06, 0.07, 0.09),
     (0.09, 0.14, 0.22),
@@ -52,6 +56,10 @@ def _cloth_colour(rng: np.random.Generator) -> Colour:
     return hsv(rng.random(), float(rng.uniform(0.4, 0.85)), float(rng.uniform(0.45, 0.95)))
 
 
+def _brightness(colour: Colour) -> float:
+    return 0.11 * colour[0] + 0.59 * colour[1] + 0.30 * colour[2]
+
+
 @dataclass(frozen=True)
 class Outfit:
     """A person's looks, drawn once per person.
@@ -65,7 +73,7 @@ class Outfit:
         shirt: Main colour of the top.
         shirt_second: Its second colour: stripes, prints, buttons.
         pattern: plain, stripes, columns, checks or dots.
-        front: What the chest shows: buttons, emblem, tie, zip or print.
+        front: What the chest shows, one of :data:`FRONTS`.
         sleeves: Covered part of the arm: 0 bare, 1 to the elbow, 2 to the wrist.
         bottom: trousers, shorts or skirt.
         bottom_colour: Colour of what covers the legs.
@@ -107,15 +115,16 @@ class Outfit:
                 break
         second = _cloth_colour(rng)
         for _ in range(20):
-            if np.abs(np.subtract(second, shirt)).sum() > 0.6:
+            if abs(_brightness(second) - _brightness(shirt)) > 0.3:
                 break
             second = _cloth_colour(rng)
+        hairs = [c for c in _HAIRS if abs(_brightness(c) - _brightness(skin)) > 0.25]
         style = str(
             rng.choice(['short', 'long', 'bun', 'bald', 'cap'], p=[0.42, 0.24, 0.10, 0.08, 0.16])
         )
         return cls(
             skin=skin,
-            hair=_HAIRS[rng.integers(len(_HAIRS))],
+            hair=hairs[rng.integers(len(hairs))],
             hair_style=style,
             beard=bool(rng.random() < 0.15 and style in ('short', 'bald', 'cap')),
             glasses=bool(rng.random() < 0.15),
@@ -127,12 +136,12 @@ class Outfit:
                     p=[0.5, 0.2, 0.08, 0.12, 0.1],
                 )
             ),
-            front=str(rng.choice(['buttons', 'emblem', 'tie', 'zip', 'print'])),
+            front=str(rng.choice(FRONTS)),
             sleeves=float(rng.choice([0.0, 0.6, 1.0, 2.0], p=[0.12, 0.33, 0.15, 0.40])),
             bottom=bottom,
             bottom_colour=colour,
             shoes=hsv(rng.random(), 0.5, 0.3) if rng.random() < 0.6 else hsv(0.1, 0.08, 0.92),
-            backpack=hsv(rng.random(), 0.6, 0.5) if rng.random() < 0.10 else None,
+            backpack=hsv(rng.random(), 0.6, 0.5) if rng.random() < 0.15 else None,
             watch=str(rng.choice(['left', 'right'], p=[0.85, 0.15]))
             if rng.random() < 0.4
             else None,
@@ -181,26 +190,23 @@ def shirt_front(outfit: Outfit, top: float, bottom: float, frequency: float) -> 
         colour[:] = fabric(along, lateral, depth) if callable(fabric) else fabric
         height = (along - np.float32(bottom)) * np.float32(1 / (top - bottom))
         front, side = depth > 0, np.abs(lateral)
-        collar = front & (side < (height - np.float32(0.86)) * 1.5)
-        if outfit.front == 'buttons':
-            colour[front & (side < 0.09)] = dark
-            colour[front & (side < 0.06) & ((height * 6) % 1 < 0.4)] = second
-            pocket = front & (lateral > 0.25) & (lateral < 0.6) & (height > 0.62) & (height < 0.8)
-            colour[pocket] = dark
-        elif outfit.front == 'zip':
-            colour[front & (side < 0.08)] = second
+        collar = front & (side < (height - np.float32(0.74)) * 1.4)
+        if outfit.front == 'cardigan':  # open over a vest with buttons
+            colour[front & (side < 0.26)] = second
+            colour[front & (side < 0.05) & ((height * 6) % 1 < 0.4)] = dark
+        elif outfit.front == 'jacket':  # a wide gap and lapels
+            colour[front & (side < 0.12 + 0.25 * height)] = second
+            colour[front & (side < 0.06) & (height > 0.1)] = dark
         elif outfit.front == 'tie':
-            width = np.float32(0.16) - np.float32(0.08) * height
-            colour[front & (side < width) & (height > 0.15)] = second
+            colour[front & (side < 0.30)] = (0.93, 0.93, 0.93)
+            colour[front & (side < 0.14 - 0.06 * height) & (height > 0.1)] = second
         elif outfit.front == 'emblem':
-            centre = (lateral - 0.42) ** 2 + ((height - 0.72) * 1.6) ** 2
-            colour[front & (centre < 0.03)] = second
-            colour[front & (side < 0.035)] = dark
-        else:
-            block = (side < 0.45) & (height > 0.35) & (height < 0.72)
-            colour[front & block] = second
-        yoke = ~front & (height > 0.78) & (side < 0.85)
-        colour[yoke] = dark
+            centre = lateral**2 + ((height - 0.5) * 1.5) ** 2
+            colour[front & (centre < 0.13)] = second
+            colour[front & (centre < 0.03)] = dark
+        else:  # a print
+            colour[front & (side < 0.5) & (height > 0.3) & (height < 0.74)] = second
+        colour[~front] *= BACK_SHADE
         colour[collar] = skin
         return colour
 
@@ -219,10 +225,22 @@ def waistband(outfit: Outfit) -> Paint:
         side = np.abs(lateral)
         colour[(depth > 0) & (side < 0.06)] = dark
         pockets = (depth < 0) & (side > 0.2) & (side < 0.7) & (along > 0.0) & (along < 0.5)
-        colour[pockets] = dark
+        colour[depth < 0] *= BACK_SHADE
+        colour[pockets] = dark * BACK_SHADE
         colour[along > 0.82] = belt
         colour[(along > 0.82) & (depth > 0) & (side < 0.16)] = buckle
         return colour
+
+    return paint
+
+
+def legwear(outfit: Outfit) -> Paint:
+    """Trousers that have faded in front, along a leg's bone (which points down)."""
+    base = np.asarray(outfit.bottom_colour, np.float32)
+
+    def paint(along: Array32, lateral: Array32, depth: Array32) -> Array32:
+        fade = np.where(depth < 0, 1 - 0.35 * depth, BACK_SHADE)
+        return np.minimum(base * fade[:, None], 1).astype(np.float32)
 
     return paint
 
@@ -242,7 +260,9 @@ def head_paint(outfit: Outfit) -> Paint:
             colour[(depth > 0.1) & (along < 0.08)] = hair
         colour[(depth > 0.75) & (side < 0.28) & (along > -0.25) & (along < -0.02)] = lips
         colour[face & (side > 0.14) & (side < 0.62) & (along > 0.86) & (along < 1.02)] = brow
-        if outfit.hair_style != 'bald':
+        if outfit.hair_style == 'bald':
+            colour[(depth < -0.1) & (along > -0.2) & (along < 0.75)] = hair
+        else:
             line = np.where(along > 0.4, 0.32, -0.15)
             colour[(depth < line) & (along > -0.2)] = hair
             colour[along > 1.22 + 0.2 * side] = hair

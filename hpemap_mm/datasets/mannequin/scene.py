@@ -83,8 +83,8 @@ class _Actor:
 
 
 def _sample_yaw(rng: np.random.Generator) -> float:
-    """Facing the camera (half), from the side (a third) or from behind."""
-    kind = rng.choice(3, p=[0.50, 0.33, 0.17])
+    """Facing the camera (most), from the side or from behind."""
+    kind = rng.choice(3, p=[0.57, 0.28, 0.15])
     if kind == 0:
         return float(rng.normal(0, 28))
     if kind == 1:
