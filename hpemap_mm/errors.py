@@ -34,7 +34,12 @@ class DataError(ValueError):
 
     max_shown = 20
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Problem] | str) -> None:
+        if isinstance(problems, str):
+            # torch's DataLoader raises a worker's error anew, from its text.
+            self.problems = []
+            super().__init__(problems)
+            return
         self.problems = list(problems)
         shown = [f'  {p}' for p in self.problems[: self.max_shown]]
         if len(self.problems) > self.max_shown:
@@ -42,9 +47,9 @@ class DataError(ValueError):
         noun = 'problem' if len(self.problems) == 1 else 'problems'
         super().__init__('\n'.join([f'{len(self.problems)} {noun} found:', *shown]))
 
-    def __reduce__(self) -> tuple[type[DataError], tuple[list[Problem]]]:
-        """Survive the pickling that carries it out of a data worker."""
-        return type(self), (self.problems,)
+    def __reduce__(self) -> tuple[type[DataError], tuple[list[Problem] | str]]:
+        """Survive pickling."""
+        return type(self), (self.problems or str(self),)
 
 
 class ProblemList:

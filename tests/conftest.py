@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import hpemap_mm  # noqa: F401 - before any test imports mmpose
+
 # Read by torch and numpy when they are first imported: tests run in several processes.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 

@@ -19,14 +19,6 @@ _PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
 class BadImageError(DataError):
     """An image that is missing, empty, cut off, or not an image."""
 
-    def __init__(self, problems: list[Problem] | str) -> None:
-        if isinstance(problems, str):
-            # torch's DataLoader raises a worker's error anew from its text.
-            ValueError.__init__(self, problems)
-            self.problems = []
-        else:
-            super().__init__(problems)
-
 
 def damage(data: bytes) -> str | None:
     """What is wrong with the bytes of an image file, or None.

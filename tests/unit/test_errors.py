@@ -89,3 +89,8 @@ def test_where_may_be_a_path(tmp_path):
     found.add(tmp_path / 'x.json', 'missing', 'create it')
 
     assert next(iter(found)).where == str(tmp_path / 'x.json')
+
+
+def test_torch_can_raise_it_anew_from_its_text():
+    assert str(DataError('Caught DataError in DataLoader worker 0')).startswith('Caught')
+    assert DataError('text').problems == []
