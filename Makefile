@@ -29,7 +29,6 @@ export UV_HTTP_TIMEOUT ?= 300
 export UV_SYSTEM_CERTS ?= 1
 # The environment of this checkout, whatever else is active.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
-export OMP_NUM_THREADS ?= 1
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -76,12 +75,16 @@ endif
 	@touch $(UNFINISHED) && mv $(UNFINISHED) $@
 
 test: $(STAMP) ## Run the tests
-	$(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
-demo: $(STAMP) ## Render mannequins, train one model on all of their skeletons, cross-evaluate it
+DEMO := configs/multihead/multihead_micro_8e_mannequin_128x128.py
+DEMO_DIR := work_dirs/demo
+
+demo: $(STAMP) ## Render mannequins, train one model on all of their skeletons, score and draw it
 	$(PY) -m hpemap_mm.datasets.mannequin data/mannequin
-	$(PY) tools/train.py configs/multihead/multihead_micro_mannequin.py --work-dir work_dirs/demo
-	$(PY) tools/test.py configs/multihead/multihead_micro_mannequin.py work_dirs/demo/last.pth
+	rm -rf $(DEMO_DIR)
+	$(PY) -W ignore tools/train.py $(DEMO) --work-dir $(DEMO_DIR)
+	$(PY) -W ignore tools/test.py $(DEMO) $(DEMO_DIR)/epoch_8.pth --out $(DEMO_DIR)/test
 
 lint: $(STAMP) ## Check style, formatting and spelling
 	$(PY) -m ruff check .

@@ -74,8 +74,8 @@ INSTALL_REQUIRES = [
     'scipy',
     'six',  # mmpose
     'timm>=1.0.20',
-    'torch>=2.12,!=2.13.0',
-    'torchvision>=0.27',
+    'torch>=2.4,!=2.13.0',
+    'torchvision>=0.19',
 ]
 
 setup(
