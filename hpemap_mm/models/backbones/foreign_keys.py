@@ -33,9 +33,7 @@ def timm_names(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> d
     """
     if '_conv_stem.weight' not in weights:
         return dict(weights)
-    places = sorted(
-        {(int(stage), int(block)) for stage, block in _numbers(wanted)}, key=lambda place: place
-    )
+    places = sorted({(int(stage), int(block)) for stage, block in _numbers(wanted)})
     renamed = {}
     for name, tensor in weights.items():
         match = _BLOCK.match(name)
@@ -54,7 +52,7 @@ def timm_names(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> d
 
 
 def _in_block(module: str, expands: bool) -> str:
-    """timm's name of a block's layer; a block that does not expand has no first convolution."""
+    """Name in timm of a block's layer; a block that does not expand has no first convolution."""
     if expands:
         names = {
             '_expand_conv': 'conv_pw',

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -14,14 +15,15 @@ from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor, nn
 
 
-def _blur_matrix(size: int, kernel_size: int, like: Tensor) -> Tensor:
+@lru_cache(maxsize=16)
+def _blur_matrix(size: int, kernel_size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(size, size) matrix that blurs a line as cv2.GaussianBlur does, with zeros outside."""
     kernel = cv2.getGaussianKernel(kernel_size, 0, cv2.CV_32F)[:, 0]
     reach = kernel_size // 2
     matrix = np.zeros((size, size), dtype=np.float32)
     for offset, weight in zip(range(-reach, reach + 1), kernel, strict=True):
         matrix += weight * np.eye(size, k=offset, dtype=np.float32)
-    return torch.as_tensor(matrix, device=like.device, dtype=like.dtype)
+    return torch.as_tensor(matrix, device=device, dtype=dtype)
 
 
 def _maxima(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,8 +35,8 @@ def _maxima(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
 def _log_neighbourhoods(heatmaps: Tensor, indices: Tensor, kernel_size: int) -> Tensor:
     """Logarithm of the blurred maps in the 3 x 3 pixels around ``indices``: (B, K, 3, 3)."""
     height, width = heatmaps.shape[-2:]
-    rows = _blur_matrix(height, kernel_size, heatmaps)
-    columns = _blur_matrix(width, kernel_size, heatmaps)
+    rows = _blur_matrix(height, kernel_size, heatmaps.device, heatmaps.dtype)
+    columns = _blur_matrix(width, kernel_size, heatmaps.device, heatmaps.dtype)
     blurred = rows @ heatmaps @ columns.T
     # As in mmpose.codecs.utils.gaussian_blur: the blur keeps the maximum.
     peak, blurred_peak = heatmaps.amax((-2, -1), True), blurred.amax((-2, -1), True)

@@ -101,6 +101,16 @@ def test_the_head_works_in_mmposes_own_estimator():
     assert answered.metainfo['flip_indices'] == list(range(16))
 
 
+def test_the_space_may_be_given_to_the_estimator():
+    config = dict(type='hpemap_mm.JointSpacePoseEstimator', backbone=VIT, joint_space=CONFIG)
+    model = MODELS.build(dict(config, head=SIMPLE))
+    expected = space_model(CONFIG)
+    shapes = {k: v.shape for k, v in model.state_dict().items()}
+    assert shapes == {k: v.shape for k, v in expected.state_dict().items()}
+    with pytest.raises(ValueError, match='not to both'):
+        MODELS.build(dict(config, head=dict(SIMPLE, joint_space=CONFIG)))
+
+
 def test_errors():
     space = union('coco', 'mpii')
     with pytest.raises(ValueError, match=r'target of 17 joints, head .*union.* has 21'):
@@ -109,7 +119,7 @@ def test_errors():
         predict(space_model(space), 1, [sample('aic')])
     with pytest.raises(KeyError, match=r"\['own', 'all', 'space', 'coco', 'mpii'\]"):
         space_model(space, test_cfg=dict(answer='aic'))
-    with pytest.raises(ValueError, match='needs a hpemap_mm.JointSpaceHead, got SimpleHeatmapHead'):
+    with pytest.raises(ValueError, match='JointSpaceHead as its head; got SimpleHeatmapHead'):
         MODELS.build(
             dict(
                 type='hpemap_mm.JointSpacePoseEstimator',

