@@ -217,8 +217,10 @@ def _shoot(rng: np.random.Generator, canvas: Canvas) -> NDArray[np.uint8]:
     blur = float(rng.uniform(0.0, 0.75))
     if blur > 0.25:
         image = cv2.GaussianBlur(image, (0, 0), blur)
-    grain = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(0.004, 0.022))
-    return np.clip((image + grain) * 255 + 0.5, 0, 255).astype(np.uint8)
+    strength = np.float32(rng.uniform(0.004, 0.022))
+    grain = rng.standard_normal((size[1], size[0], 1), np.float32) * strength
+    shot = np.maximum(np.asarray(image, np.float32) + grain, 0)
+    return np.asarray(cv2.convertScaleAbs(shot, alpha=255), np.uint8)
 
 
 def _person(canvas: Canvas, actor: _Actor, number: int) -> Person | None:

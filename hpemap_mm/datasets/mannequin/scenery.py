@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .camera import Camera, FloatArray
 from .outfit import hsv
 from .raster import Array32, Canvas, Colour, Light
+
+Mask = NDArray[np.bool_]
 
 KINDS = ('room', 'street', 'meadow', 'hall', 'studio')
 
@@ -32,7 +35,7 @@ class View:
 
     camera: Camera
     wall_z: float
-    floor: np.ndarray
+    floor: Mask
     a: Array32
     b: Array32
 
@@ -85,7 +88,16 @@ def _texture(rng: np.random.Generator, kind: str, a: Array32, b: Array32) -> Arr
     return np.ones_like(a)
 
 
-def _fill(image: Array32, where: np.ndarray, colour: Colour, factor: Array32) -> None:
+def _cover(
+    rng: np.random.Generator, image: Array32, view: View, where: Mask, colour: Colour, kind: str
+) -> None:
+    """Paint a textured surface onto the pixels ``where``, ``(H, W)``."""
+    factor = _texture(rng, kind, view.a[where], view.b[where])
+    image[where] = np.asarray(colour, np.float32) * factor[:, None]
+
+
+def _fill(image: Array32, where: Mask, colour: Colour, factor: Array32) -> None:
+    """Paint the pixels ``where`` with a brightness per pixel, both ``(H, W)``."""
     image[where] = np.asarray(colour, np.float32) * factor[where][:, None]
 
 
@@ -107,12 +119,12 @@ def _muted(rng: np.random.Generator, value: tuple[float, float]) -> Colour:
 def _room(rng: np.random.Generator, image: Array32, view: View) -> None:
     wall = _muted(rng, (0.55, 0.92))
     kind = str(rng.choice(['plain', 'stripes', 'bricks', 'tiles'], p=[0.5, 0.2, 0.15, 0.15]))
-    _fill(image, ~view.floor, wall, _texture(rng, kind, view.a, view.b))
+    _cover(rng, image, view, ~view.floor, wall, kind)
     floor = hsv(float(rng.uniform(0.04, 0.12)), float(rng.uniform(0.15, 0.5)), 0.6)
     if rng.random() < 0.4:
         floor = _muted(rng, (0.4, 0.75))
     kind = str(rng.choice(['planks', 'tiles', 'checks', 'plain']))
-    _fill(image, view.floor, floor, _texture(rng, kind, view.a, view.b))
+    _cover(rng, image, view, view.floor, floor, kind)
     _rectangle(image, view, (-50, 0, 50, 0.12), hsv(0.1, 0.1, float(rng.uniform(0.3, 0.95))))
     x = float(rng.uniform(-5.5, -3.5))
     while x < 5.0:
@@ -164,7 +176,7 @@ def _street(rng: np.random.Generator, image: Array32, view: View) -> None:
     _sky(rng, image, view)
     grey = float(rng.uniform(0.35, 0.65))
     kind = str(rng.choice(['tiles', 'lanes', 'plain', 'checks']))
-    _fill(image, view.floor, (grey, grey, grey * 1.02), _texture(rng, kind, view.a, view.b))
+    _cover(rng, image, view, view.floor, (grey, grey, grey * 1.02), kind)
     x = -14.0
     while x < 14.0:
         width, high = float(rng.uniform(2.0, 5.0)), float(rng.uniform(2.5, 9.0))
@@ -207,7 +219,7 @@ def _meadow(rng: np.random.Generator, image: Array32, view: View) -> None:
 def _hall(rng: np.random.Generator, image: Array32, view: View) -> None:
     """A sports hall: wooden floor with court lines, a wall with bars and a stand."""
     wall = _muted(rng, (0.6, 0.9))
-    _fill(image, ~view.floor, wall, _texture(rng, 'bricks', view.a, view.b))
+    _cover(rng, image, view, ~view.floor, wall, 'bricks')
     low = hsv(rng.random(), float(rng.uniform(0.3, 0.6)), float(rng.uniform(0.35, 0.7)))
     _rectangle(image, view, (-50, 0, 50, float(rng.uniform(0.8, 1.6))), low)
     for k in range(int(rng.integers(0, 5))):
@@ -216,7 +228,7 @@ def _hall(rng: np.random.Generator, image: Array32, view: View) -> None:
             y = 0.2 + 0.2 * bar
             _rectangle(image, view, (x, y, x + 1.0, y + 0.05), (0.3, 0.5, 0.65 + 0.02 * k))
     wood = hsv(float(rng.choice([0.08, 0.55, 0.36])), float(rng.uniform(0.25, 0.55)), 0.72)
-    _fill(image, view.floor, wood, _texture(rng, 'planks', view.a, view.b))
+    _cover(rng, image, view, view.floor, wood, 'planks')
     for _ in range(3):
         colour = hsv(rng.random(), 0.6, 0.85)
         x, z = float(rng.uniform(-3, 3)), float(rng.uniform(-3, 2))
