@@ -87,8 +87,8 @@ def _trunk(rng: np.random.Generator) -> Angles:
 #: What one arm may do: (means, spread in degrees, share).
 GESTURES: Mapping[str, tuple[Mapping[str, float], float, float]] = MappingProxyType(
     {
-        'hang': ({'arm_flex': 2, 'arm_side': 10, 'arm_twist': -10, 'elbow': 14}, 6, 0.44),
-        'on_hip': ({'arm_flex': -12, 'arm_side': 42, 'arm_twist': -72, 'elbow': 98}, 7, 0.12),
+        'hang': ({'arm_flex': 2, 'arm_side': 10, 'arm_twist': -10, 'elbow': 14}, 6, 0.46),
+        'on_hip': ({'arm_flex': -12, 'arm_side': 42, 'arm_twist': -72, 'elbow': 98}, 7, 0.10),
         'wave': ({'arm_flex': 5, 'arm_side': 100, 'arm_twist': 80, 'elbow': 75}, 14, 0.12),
         'point': ({'arm_flex': 75, 'arm_side': 15, 'arm_twist': 0, 'elbow': 12}, 14, 0.09),
         'hold': ({'arm_flex': 25, 'arm_side': 12, 'arm_twist': -20, 'elbow': 88}, 9, 0.13),
@@ -281,17 +281,17 @@ def _other(side: str) -> str:
     return SIDES[1 - SIDES.index(side)]
 
 
-#: Pose families with their shares; crouching, lying and gymnastics are the hard fifth.
+#: Pose families with their shares; crouching, lying and gymnastics are the hard ones.
 FAMILIES: Mapping[str, tuple[Callable[[np.random.Generator], Pose], float]] = MappingProxyType(
     {
-        'standing': (standing, 0.33),
+        'standing': (standing, 0.35),
         'walking': (walking, 0.20),
         'running': (running, 0.10),
         'sitting': (sitting, 0.10),
         'arms_raised': (arms_raised, 0.10),
-        'crouching': (crouching, 0.07),
+        'crouching': (crouching, 0.06),
         'lying': (lying, 0.04),
-        'gymnastics': (gymnastics, 0.06),
+        'gymnastics': (gymnastics, 0.05),
     }
 )
 

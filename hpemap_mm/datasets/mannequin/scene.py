@@ -225,7 +225,7 @@ def _shoot(rng: np.random.Generator, canvas: Canvas) -> NDArray[np.uint8]:
 
 def _person(canvas: Canvas, actor: _Actor, number: int) -> Person | None:
     mask = (canvas.owner == number).astype(np.uint8)
-    camera, scale = canvas.camera, canvas.scale
+    camera = canvas.camera
     mask = cv2.resize(mask, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
     if not mask.any():
         return None
@@ -242,7 +242,6 @@ def _person(canvas: Canvas, actor: _Actor, number: int) -> Person | None:
         if cv2.contourArea(outline) > 4
     ]
     whole = np.concatenate([found.pixels for found in joints.values()])
-    assert scale == SUPERSAMPLING
     return Person(
         number=number,
         family=actor.pose.family,

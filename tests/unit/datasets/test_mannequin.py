@@ -242,6 +242,10 @@ def test_mpii_scoring_file_goes_with_the_json(out):
     joints = np.array([r['joints'] for r in annotated]).transpose(1, 2, 0)
     expected = np.where(missing[:, None], 0, joints)
     np.testing.assert_allclose(mat['pos_gt_src'], expected, atol=1e-9)
+    names = [name.item() for name in mat['dataset_joints'][0]]
+    assert names[:4] + names[6:12] == (
+        ['rank', 'rkne', 'rhip', 'lhip', 'pelv', 'thor', 'neck', 'head', 'rwri', 'relb']
+    )
     # the head box: its diagonal is 1.25 x upper neck to head top, around their middle
     rows = truth(out, 'val', 'mpii')
     sk = get_skeleton('mpii')
