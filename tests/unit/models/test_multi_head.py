@@ -231,7 +231,7 @@ def test_bfloat16_autocast(family):
     ('batch', 'message'),
     [
         (dict(skeleton='coco', dataset='x'), "dataset 'x' has a target of 17 joints, head 'mpii'"),
-        (dict(skeleton='mpii', codec=SIMCC), r'no gt_fields.heatmaps.*ViTPose|Simple'),
+        (dict(skeleton='mpii', codec=SIMCC), r'no gt_fields.heatmaps.*\(SimpleHeatmapHead\)'),
     ],
 )
 def test_targets_that_do_not_fit_are_refused(batch, message):
@@ -265,6 +265,15 @@ def test_an_unknown_skeleton_is_refused():
 def test_wrong_configs_are_refused(kwargs, error, message):
     with pytest.raises(error, match=message):
         multi_head(**kwargs)
+
+
+def test_sync_norms_in_heads_are_refused_where_they_would_hang(monkeypatch):
+    head, codec = FAMILIES['classic']
+    model = multi_head(('coco',), head=head)
+    torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    monkeypatch.setattr('hpemap_mm.models.estimators.multi_head.get_world_size', lambda: 2)
+    with pytest.raises(RuntimeError, match="Head 'coco' has SyncBatchNorm"):
+        model(images(1), [sample(codec=codec)], mode='loss')
 
 
 def test_init_weights_reaches_the_heads():

@@ -54,7 +54,6 @@ def test_loads_a_local_file(tmp_path):
     source = randomise(timm.create_model(LITE), seed=3)
     torch.save(source.state_dict(), tmp_path / 'lite.pth')
     backbone = TimmBackbone(LITE, pretrained_file=tmp_path / 'lite.pth')
-    backbone.init_weights()  # must not undo the loading
     expected = source.state_dict()
     for key, value in backbone.model.state_dict().items():
         assert torch.equal(value, expected[key]), key
@@ -66,6 +65,14 @@ def test_loads_a_packages_file():
     backbone = TimmBackbone(LITE, pretrained_file=LITE_FILE)
     # Trained filters are no random ones: the stem's respond to colour differences and edges.
     assert backbone.model.conv_stem.weight.abs().max() > 1
+
+
+def test_init_weights_keeps_what_was_loaded():
+    # timm's transformers have an init_weights() of their own, which MMEngine would call.
+    backbone = randomise(TimmBackbone('vit_tiny_patch16_224', img_size=(48, 64)))
+    before = backbone.model.blocks[0].attn.qkv.weight.clone()
+    backbone.init_weights()
+    assert torch.equal(before, backbone.model.blocks[0].attn.qkv.weight)
 
 
 def test_a_file_that_does_not_cover_the_model_is_refused(tmp_path):
