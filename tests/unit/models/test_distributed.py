@@ -1,13 +1,15 @@
 """Two processes have together the loss and gradients of one, also when one lacks a dataset."""
 
+import multiprocessing
+
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from pose_worlds import FAMILIES, images, multi_head, sample, total
 from torch.nn.parallel import DistributedDataParallel
 
 FAMILY_NAMES = ('simple', 'softmax', 'simcc', 'rle')
 SKELETONS = ('coco', 'coco', 'coco', 'mpii')  # the first process has no MPII sample
+PATIENCE = 120  # seconds
 
 
 def batch(family):
@@ -20,7 +22,8 @@ def model_of(family):
     return multi_head(('coco', 'mpii', 'aic'), head=FAMILIES[family][0]).double()
 
 
-def run_process(rank, address, queue):
+def run_process(rank, address, connection):
+    """One of two processes: sends {family: (mean loss, gradients by name)}."""
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=address, rank=rank, world_size=2)
     mine = slice(0, 2) if rank == 0 else slice(2, 4)
@@ -30,39 +33,45 @@ def run_process(rank, address, queue):
         wrapped = DistributedDataParallel(model_of(family))
         loss = total(wrapped(x[mine], samples[mine], mode='loss'))
         loss.backward()
-        mean = loss.detach().clone()
+        mean = loss.detach() / 2
         dist.all_reduce(mean)
         gradients = {n: p.grad.numpy() for n, p in wrapped.module.named_parameters()}
-        found[family] = (mean.item() / 2, gradients)
-    if rank == 0:
-        queue.put(found)
-        queue.get()  # hold the queue open until the parent has read
+        found[family] = (mean.item(), gradients)
+    connection.send(found)
     dist.destroy_process_group()
 
 
 def test_two_processes_are_one(tmp_path):
-    context = mp.get_context('spawn')
-    queue = context.SimpleQueue()
-    address = f'file://{tmp_path}/rendezvous'
+    # Forked, so that they need not import everything again.
+    context = multiprocessing.get_context('fork')
+    pipes = [context.Pipe(duplex=False) for _ in range(2)]
     processes = [
-        context.Process(target=run_process, args=(rank, address, queue)) for rank in (0, 1)
+        context.Process(
+            target=run_process, args=(rank, f'file://{tmp_path}/rendezvous', pipe[1]), daemon=True
+        )
+        for rank, pipe in enumerate(pipes)
     ]
     for process in processes:
         process.start()
-    found = queue.get()
-    queue.put(None)
+    results = []
+    for receiver, _ in pipes:
+        assert receiver.poll(PATIENCE), 'a process died or hangs'
+        results.append(receiver.recv())
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE)
         assert process.exitcode == 0
     for family in FAMILY_NAMES:
-        loss, gradients = found[family]
         x, samples = batch(family)
         model = model_of(family)
         expected = total(model(x, samples, mode='loss'))
         expected.backward()
-        torch.testing.assert_close(loss, expected.item(), rtol=1e-5, atol=0)
-        for name, parameter in model.named_parameters():
-            scale = parameter.grad.abs().max().item()
-            torch.testing.assert_close(
-                torch.from_numpy(gradients[name]), parameter.grad, rtol=1e-5, atol=1e-5 * scale
-            )
+        for loss, gradients in (result[family] for result in results):
+            torch.testing.assert_close(loss, expected.item(), rtol=1e-5, atol=0)
+            for name, parameter in model.named_parameters():
+                scale = parameter.grad.abs().max().item()
+                torch.testing.assert_close(
+                    torch.from_numpy(gradients[name]),
+                    parameter.grad,
+                    rtol=1e-5,
+                    atol=1e-5 * scale,
+                )
