@@ -106,7 +106,7 @@ wheel: $(STAMP) ## Build dist/, install the wheel into an empty environment, use
 	$(UV) venv --quiet --python $(PY) "$$scratch/venv"; \
 	install='$(UV) pip install --quiet --python'; \
 	$$install "$$scratch/venv" --constraint requirements/base.txt dist/*.whl; \
-	$$install "$$scratch/venv" --no-deps "$$(grep '^mmpose==' requirements/base.txt)"; \
+	$$install "$$scratch/venv" --no-deps $$(grep -E '^(mmpose|mmcv-lite)==' requirements/base.txt); \
 	cp .ci/check_wheel.py "$$scratch"; cd "$$scratch"; venv/bin/python -P check_wheel.py
 
 lock: $(STAMP) ## Pin requirements/*.in anew

@@ -48,22 +48,20 @@ class BuildWithConfigs(build_py):
 # What the package imports, and what the MMPose modules it uses import; the exact set that is
 # tested is in requirements/base.txt.
 #
-# mmpose itself is an extra. MMPose 1.3.2 requires chumpy, which no longer builds, and
-# xtcocotools, which breaks under numpy 2; were it listed here, `pip install hpemap_mm`
-# would fail before it began. MMPose imports neither once hpemap_mm.compat stands in for them,
-# so two commands of plain pip give a working environment:
+# mmpose and mmcv-lite are an extra, because pip cannot leave out what they require: chumpy,
+# which no longer builds; xtcocotools, which breaks under numpy 2; mmengine and opencv-python,
+# which overwrite the files of onedl-mmengine and opencv-python-headless. Were they listed
+# here, `pip install hpemap_mm` would fail, or leave an environment that does. Nothing that is
+# imported needs those four (hpemap_mm/compat.py), so two commands of plain pip do:
 #     pip install hpemap_mm
-#     pip install --no-deps mmpose==1.3.2
-# and with uv, whose overrides can drop a requirement, one command does:
+#     pip install --no-deps mmpose==1.3.2 mmcv-lite==2.2.0
+# or one of uv, whose overrides can drop a requirement:
 #     uv pip install --override requirements/overrides.txt 'hpemap_mm[mmpose]'
-#
-# mmcv-lite and onedl-mmengine share their import names with mmcv and mmengine. Where those are
-# installed and wanted, install hpemap_mm with --no-deps.
+# Where the full mmcv is installed and wanted, leave mmcv-lite out of these.
 INSTALL_REQUIRES = [
     'faster-coco-eval>=1.8,<2',
     'json-tricks',  # mmpose
     'matplotlib',
-    'mmcv-lite>=2.2,<3',
     'munkres',  # mmpose
     'numpy>=2',
     'onedl-mmengine>=0.10.12,<1',
@@ -102,7 +100,7 @@ setup(
     packages=find_packages(include=['hpemap_mm', 'hpemap_mm.*']),
     package_data={'hpemap_mm': ['py.typed', '**/*.toml']},
     install_requires=INSTALL_REQUIRES,
-    extras_require={'mmpose': ['mmpose==1.3.2']},
+    extras_require={'mmpose': ['mmpose==1.3.2', 'mmcv-lite==2.2.0']},
     cmdclass={'build_py': BuildWithConfigs},
     zip_safe=False,
 )

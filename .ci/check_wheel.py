@@ -1,6 +1,7 @@
 """Uses an installed hpemap_mm as its users do, far from the checkout. Run by `make wheel`."""
 
 import importlib
+from importlib import metadata
 from pathlib import Path
 
 from mmengine.config import Config
@@ -9,6 +10,11 @@ import hpemap_mm
 
 home = Path(hpemap_mm.__file__).parent
 assert 'site-packages' in home.parts, f'{home} is not an installed package'
+
+# Pulled in by somebody's requirements, these overwrite what works (requirements/overrides.txt).
+installed = {distribution.name for distribution in metadata.distributions()}
+unwanted = installed & {'chumpy', 'xtcocotools', 'opencv-python', 'mmengine'}
+assert not unwanted, f'the wheel brings {unwanted}'
 
 for name in ('models', 'datasets', 'evaluation', 'visualization', 'apis'):
     importlib.import_module(f'mmpose.{name}')
