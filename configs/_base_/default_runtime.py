@@ -22,7 +22,7 @@ randomness = dict(seed=0)
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    # tools/train.py takes gloo where there is no GPU.
+    # Where there is no GPU, tools/train.py joins its processes by gloo instead.
     dist_cfg=dict(backend='nccl'),
 )
 

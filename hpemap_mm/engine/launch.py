@@ -71,10 +71,30 @@ def load_config(
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / path.stem)
     _seed_data(config)
-    if not torch.cuda.is_available():
-        environment = config.setdefault('env_cfg', ConfigDict())
-        environment.setdefault('dist_cfg', ConfigDict())['backend'] = 'gloo'
+    if launcher != 'none' and not torch.cuda.is_available():
+        _join_on_cpu(config)
     return config
+
+
+def _join_on_cpu(config: Config) -> None:
+    """Join the processes by gloo; MMEngine's own way asks for a GPU in every process.
+
+    Raises:
+        DataError: The launcher is not torchrun.
+    """
+    if config.launcher != 'pytorch' or 'RANK' not in os.environ:
+        raise _error(
+            Path(config.filename),
+            f'--launcher {config.launcher} without a GPU, or outside of torchrun',
+            'run `torchrun --nproc-per-node N tools/train.py CONFIG --launcher pytorch`',
+        )
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    # MMEngine gives device ids, which DistributedDataParallel refuses for a model on the CPU.
+    config.setdefault(
+        'model_wrapper_cfg',
+        ConfigDict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False),
+    )
 
 
 def _seed_data(config: Config) -> None:

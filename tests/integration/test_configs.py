@@ -77,3 +77,18 @@ def test_data_roots_come_from_the_environment(monkeypatch):
     entries = Config.fromfile(path).train_dataloader.dataset.entries
     assert entries.coco_train.dataset.data_root == '/somewhere/coco'
     assert entries.mpii_train.dataset.data_root == 'data/mpii'
+
+
+def test_the_readmes_config_builds(project_root, tmp_path):
+    """The example for two datasets of one's own, as it is printed."""
+    text = (project_root / 'README.md').read_text()
+    example = next(part for part in text.split('```python')[1:] if '_base_' in part)
+    path = project_root / 'configs' / 'union'
+    code = example.split('```')[0].replace("'../_base_", f"'{path.parent}/_base_")
+    (tmp_path / 'example.py').write_text(code)
+    config = Config.fromfile(tmp_path / 'example.py')
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    assert model.space.name == 'union(coco,crowdpose)'
+    for split in ('train', 'val'):
+        DATASETS.build({**config[f'{split}_dataloader'].dataset, 'lazy_init': True})

@@ -5,6 +5,15 @@ _base_ = ['../data_roots.py', '../pipelines/udp_128x128.py']
 
 skeletons = ['coco', 'mpii', 'aic']
 
+# Flips, and no other augmentation: nothing here is to generalise.
+train_pipeline = [
+    dict(type='hpemap_mm.LoadPoseImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(type='TopdownAffine', input_size=(128, 128), use_udp=True),
+    dict(type='GenerateTarget', encoder={{_base_.codec}}),
+    dict(type='hpemap_mm.PackSample'),
+]
 _entries = dict(
     real_coco=dict(
         skeleton='coco',
@@ -42,7 +51,7 @@ train_dataloader = dict(
     sampler=dict(type='hpemap_mm.MultiSkeletonSampler', shuffle=True),
     dataset=dict(
         type='hpemap_mm.MultiSkeletonDataset',
-        pipeline={{_base_.train_pipeline}},
+        pipeline=train_pipeline,
         sampling='equal',
         samples_per_epoch=160,
         entries=_entries,

@@ -13,7 +13,8 @@ from hpemap_mm.errors import DataError
 
 def test_reads_a_checkpoint_and_a_bare_state_dict(tmp_path):
     weights = {'a': torch.arange(3.0)}
-    for name, content in (('whole.pth', {'state_dict': weights, 'meta': {}}), ('bare.pth', weights)):
+    whole = {'state_dict': weights, 'meta': {}}
+    for name, content in (('whole.pth', whole), ('bare.pth', weights)):
         torch.save(content, tmp_path / name)
         assert read_checkpoint(tmp_path / name)['state_dict']['a'].tolist() == [0, 1, 2]
 

@@ -1,0 +1,118 @@
+"""Two processes train as one does, also where a rank's batch lacks a dataset."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+# Each rank takes half of the batch: rank 0 has only COCO's persons, rank 1 COCO's and MPII's.
+WORKER = """
+import json, os, sys
+import torch
+import torch.distributed as dist
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from torch.nn.parallel import DistributedDataParallel
+
+import hpemap_mm
+from hpemap_mm.registry import DATASETS, MODELS
+
+config = Config.fromfile(sys.argv[1])
+init_default_scope('mmpose')
+world = int(os.environ.get('WORLD_SIZE', 1))
+rank = int(os.environ.get('RANK', 0))
+if world > 1:
+    dist.init_process_group('gloo')
+torch.manual_seed(0)
+model = MODELS.build(config.model)
+model.backbone.eval()  # no drop path: the ranks draw other masks than one process
+dataset = DATASETS.build(config.train_dataloader.dataset)
+dataset.indices_carry_epoch()
+names = ['coco'] * 5 + ['mpii'] * 3
+pool = {name: [] for name in set(names)}
+for i in range(4 * len(dataset)):  # four epochs
+    for name in pool:
+        if name in dataset.entry_of(i):
+            pool[name].append(i)
+indices = [pool[name][k] for k, name in enumerate(names)]
+share = len(indices) // world
+batch = pseudo_collate([dataset[i] for i in indices[rank * share:(rank + 1) * share]])
+data = model.data_preprocessor(batch, training=True)
+wrapped = DistributedDataParallel(model) if world > 1 else model
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+losses = []
+for step in range(3):
+    total, _ = model.parse_losses(wrapped(**data, mode='loss'))
+    optimizer.zero_grad()
+    total.backward()
+    optimizer.step()
+    value = total.detach().clone()
+    if world > 1:
+        dist.all_reduce(value)
+    losses.append(value.item() / world)
+weights = {k: v.double().sum().item() for k, v in model.state_dict().items()}
+if rank == 0:
+    with open(sys.argv[2], 'w') as file:
+        json.dump({'losses': losses, 'weights': weights}, file)
+"""
+
+
+@pytest.mark.timeout(300)
+def test_two_ranks_equal_one_process(tiny_config, tmp_path):
+    config = tiny_config('multihead')
+    script = tmp_path / 'worker.py'
+    script.write_text(textwrap.dedent(WORKER))
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    results = {}
+    torchrun = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
+    for name, launcher in (('one', []), ('two', torchrun)):
+        out = tmp_path / f'{name}.json'
+        done = subprocess.run(
+            [sys.executable, *launcher, str(script), str(config), str(out)],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        results[name] = json.loads(out.read_text())
+    assert results['two']['losses'] == pytest.approx(results['one']['losses'], rel=1e-5)
+    assert results['two']['losses'][2] != results['two']['losses'][0]
+    for name, value in results['one']['weights'].items():
+        assert results['two']['weights'][name] == pytest.approx(value, rel=1e-5, abs=1e-4), name
+
+
+@pytest.mark.timeout(300)
+def test_train_runs_under_torchrun(project_root, tiny_config, tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'torch.distributed.run',
+            '--standalone',
+            '--nproc-per-node',
+            '2',
+            str(project_root / 'tools' / 'train.py'),
+            str(tiny_config('multihead')),
+            '--launcher',
+            'pytorch',
+            '--work-dir',
+            str(tmp_path / 'run'),
+            '--cfg-options',
+            'train_cfg.max_epochs=1',
+            'train_cfg.val_interval=1',
+            # Two persons a rank and step: some batch lacks some dataset.
+            'train_dataloader.batch_size=2',
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert (tmp_path / 'run' / 'epoch_1.pth').exists()
+    assert 'mannequin_lsp_val' in done.stdout
