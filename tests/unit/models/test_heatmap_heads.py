@@ -2,10 +2,12 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmpose.registry import MODELS
 from pose_worlds import HEATMAP_SIZE, SIMPLE, SOFTMAX, WIDTH, randomise, sample
 
 from hpemap_mm.models import SoftmaxHeatmapHead
+from hpemap_mm.models.heads.heatmap import upsampled_conv3x3
 
 JOINTS = 17
 FEATS = (torch.randn(2, WIDTH, 4, 3, generator=torch.Generator().manual_seed(5)),)
@@ -32,6 +34,37 @@ def test_simple_is_mmposes_neck_and_head():
     heatmaps = ours(FEATS)
     assert heatmaps.shape == (2, JOINTS, 16, 12)
     assert torch.equal(heatmaps, theirs(neck(FEATS)))
+
+
+@pytest.mark.parametrize('bias', [True, False])
+def test_reducing_channels_first_is_the_same_function(bias):
+    conv = randomise(torch.nn.Conv2d(64, 5, 3, padding=1, bias=bias)).double()
+    x = torch.randn(2, 64, 4, 3, dtype=torch.float64, requires_grad=True)
+    plain = conv(F.interpolate(x, scale_factor=4.0, mode='bilinear', align_corners=False))
+    ours = upsampled_conv3x3(x, conv, 4)
+    assert ours.shape == (2, 5, 16, 12)
+    torch.testing.assert_close(ours, plain, rtol=0, atol=1e-12)
+    direction = torch.randn_like(plain)
+    for inputs in (x, conv.weight):
+        (expected,) = torch.autograd.grad(plain, inputs, direction, retain_graph=True)
+        (found,) = torch.autograd.grad(ours, inputs, direction, retain_graph=True)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-11)
+
+
+def test_a_wide_simple_head_reduces_channels_first(monkeypatch):
+    wide, narrow = build(dict(SIMPLE, in_channels=160)), build(SIMPLE)
+    feats = (torch.randn(2, 160, 4, 3),)
+    expected = wide(feats)
+    calls = []
+    monkeypatch.setattr(
+        'hpemap_mm.models.heads.heatmap.upsampled_conv3x3', lambda *args: calls.append(args)
+    )
+    wide(feats)  # 9 * 17 < 160
+    assert len(calls) == 1
+    narrow(FEATS)
+    assert len(calls) == 1
+    monkeypatch.setattr(wide, '_narrows', lambda: False)
+    torch.testing.assert_close(wide(feats), expected, rtol=1e-5, atol=1e-4)
 
 
 def test_classic_is_mmposes_head_with_vitposes_keys():
