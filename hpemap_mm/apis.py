@@ -25,6 +25,7 @@ from hpemap_mm.engine.checkpoint import load_weights, read_checkpoint
 from hpemap_mm.engine.images import read_image
 from hpemap_mm.engine.launch import load_config
 from hpemap_mm.errors import DataError, ProblemList
+from hpemap_mm.models import AnsweringPoseEstimator
 from hpemap_mm.registry import MODELS
 from hpemap_mm.visualization import Pose
 
@@ -34,7 +35,7 @@ def load_model(
     checkpoint: str | os.PathLike[str],
     *,
     device: str | torch.device | None = None,
-) -> torch.nn.Module:
+) -> AnsweringPoseEstimator:
     """Build a model and load its weights; nothing in the checkpoint is executed.
 
     Args:
@@ -59,7 +60,7 @@ def load_model(
 
 
 @contextmanager
-def answering(model: torch.nn.Module, answer: str) -> Iterator[None]:
+def answering(model: AnsweringPoseEstimator, answer: str) -> Iterator[None]:
     """Let a model answer in one skeleton, or in 'all', for a while."""
     before = model.answer
     model.answer = answer
@@ -70,7 +71,7 @@ def answering(model: torch.nn.Module, answer: str) -> Iterator[None]:
 
 
 def predict(
-    model: torch.nn.Module,
+    model: AnsweringPoseEstimator,
     image: str | os.PathLike[str],
     boxes: Sequence[Sequence[float]] | npt.NDArray[np.floating] | None = None,
     *,

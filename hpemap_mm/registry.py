@@ -4,8 +4,16 @@ MMEngine imports this module by itself when it meets ``type='hpemap_mm.X'``, and
 ``locations`` when it looks X up.
 """
 
+from importlib.util import find_spec
+
 from mmengine import registry as roots
 from mmengine.registry import Registry
+
+if find_spec('mmpose') is None:
+    raise ImportError(
+        'hpemap_mm needs MMPose, whose own requirements no longer install. Install it with '
+        '`pip install --no-deps mmpose==1.3.2 mmcv-lite==2.2.0`.'
+    )
 
 SCOPE = 'hpemap_mm'
 

@@ -43,8 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'scores:   {relative_to_here(scores)}')
         if args.pictures:
             folder = out / 'pictures'
+            model = getattr(runner.model, 'module', runner.model)
             count = draw_predictions(
-                runner.model, runner.test_dataloader.dataset, folder, per_entry=args.pictures
+                model, runner.test_dataloader.dataset, folder, per_entry=args.pictures
             )
             print(f'pictures: {relative_to_here(folder)} ({count})')
     return 0

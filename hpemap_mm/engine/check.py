@@ -20,6 +20,7 @@ from mmengine.registry import init_default_scope
 from hpemap_mm.datasets import EntryReport, MultiSkeletonDataset, inspect_entry
 from hpemap_mm.engine.images import write_image
 from hpemap_mm.errors import DataError, ProblemList
+from hpemap_mm.models import AnsweringPoseEstimator
 from hpemap_mm.registry import DATASETS, MODELS
 from hpemap_mm.skeletons import JointSpace, get_skeleton
 from hpemap_mm.visualization import Pose, grid, pose_panel, row
@@ -280,7 +281,7 @@ def _heated(image: np.ndarray, sample: Any) -> np.ndarray:
 
 
 def _measure(
-    model: torch.nn.Module,
+    model: AnsweringPoseEstimator,
     samples: Sequence[dict[str, Any]],
     batch_size: int,
     problems: ProblemList,

@@ -81,7 +81,9 @@ def load_weights(
     """
     prefix = 'module.'
     weights = {key.removeprefix(prefix): value for key, value in checkpoint['state_dict'].items()}
-    check_checkpoint_heads(model, weights, where=str(where))
+    if whole or any(key.startswith(('head.', 'heads.')) for key in weights):
+        # Weights of a backbone alone are enough to start from.
+        check_checkpoint_heads(model, weights, where=str(where))
     expected = model.state_dict()
     problems = ProblemList()
     fix = 'use the config that the checkpoint was trained with'

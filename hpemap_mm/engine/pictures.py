@@ -13,13 +13,14 @@ from mmengine.utils import track_iter_progress
 from hpemap_mm.apis import answering, poses_of
 from hpemap_mm.datasets import MultiSkeletonDataset
 from hpemap_mm.engine.images import read_image, write_image
+from hpemap_mm.models import AnsweringPoseEstimator
 from hpemap_mm.skeletons import get_skeleton
 from hpemap_mm.visualization import Pose, crop_to, grid, pose_panel, row
 from hpemap_mm.visualization.draw import Image
 
 
 def draw_predictions(
-    model: torch.nn.Module, dataset: MultiSkeletonDataset, folder: Path, *, per_entry: int
+    model: AnsweringPoseEstimator, dataset: MultiSkeletonDataset, folder: Path, *, per_entry: int
 ) -> int:
     """Draw some persons of every entry: the truth, then what each skeleton answers.
 
@@ -27,7 +28,7 @@ def draw_predictions(
     every entry.
 
     Args:
-        model: A multi-skeleton model.
+        model: The model, not wrapped for distributed runs.
         dataset: In test mode.
         folder: Where the pictures go.
         per_entry: Persons of each entry, evenly spread over it.
@@ -35,7 +36,6 @@ def draw_predictions(
     Returns:
         The number of persons drawn.
     """
-    model = getattr(model, 'module', model)
     model.eval()
     chosen = []
     first = 0

@@ -97,7 +97,7 @@ class PoseRunner(Runner):
         """
         checkpoint = read_checkpoint(filename, map_location=map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        model = getattr(self.model, 'module', self.model)
+        model: Any = getattr(self.model, 'module', self.model)
         load_weights(model, checkpoint, where=filename, whole=strict or self._whole_weights)
         self._has_loaded = True
         self.logger.info(f'Loaded {filename}')

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def render(tables: dict[str, dict[str, Any]], title: str) -> str:
         scored = max((figure['joints'] for figure in figures.values()), default=0)
         cells = [_percent(figures.get(name)) for name in names]
         table.add_row(entry, row['skeleton'], str(row['persons']), str(scored), *cells)
-    console = Console(width=max(80, 46 + 18 * len(names)), record=True, file=_Nowhere())
+    console = Console(width=max(80, 46 + 18 * len(names)), record=True, file=io.StringIO())
     console.print(table)
     return console.export_text()
 
@@ -86,16 +86,3 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, float) and value != value:
         return None
     return value
-
-
-class _Nowhere:
-    """A file that keeps nothing: the console records."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Nothing is kept."""
-
-    def flush(self) -> None:
-        """Nothing to flush."""

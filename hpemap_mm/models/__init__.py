@@ -2,7 +2,12 @@
 
 from hpemap_mm.models.backbones import TimmBackbone, ViTPoseBackbone
 from hpemap_mm.models.checkpoint_heads import check_checkpoint_heads
-from hpemap_mm.models.estimators import JointSpacePoseEstimator, MultiHeadPoseEstimator, route
+from hpemap_mm.models.estimators import (
+    AnsweringPoseEstimator,
+    JointSpacePoseEstimator,
+    MultiHeadPoseEstimator,
+    route,
+)
 from hpemap_mm.models.heads import (
     BatchUDPHeatmap,
     ClassicHeatmapHead,
@@ -16,6 +21,7 @@ from hpemap_mm.models.necks import TopDownFusion
 from hpemap_mm.models.optim import LayerDecayConstructor
 
 __all__ = [
+    'AnsweringPoseEstimator',
     'BatchUDPHeatmap',
     'ClassicHeatmapHead',
     'HeatmapCrossEntropyLoss',

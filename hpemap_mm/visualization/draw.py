@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from hpemap_mm.skeletons import Skeleton
+from hpemap_mm.skeletons import JointSpace, Skeleton
 
 Image = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -46,7 +46,7 @@ class Pose:
         return Pose(moved, self.scores)
 
 
-def limb_colors(skeleton: Skeleton) -> tuple[Color, ...]:
+def limb_colors(skeleton: Skeleton | JointSpace) -> tuple[Color, ...]:
     """Colour of each joint by its side, (K,) BGR."""
     colors = []
     for joint in skeleton.joints:
@@ -56,7 +56,12 @@ def limb_colors(skeleton: Skeleton) -> tuple[Color, ...]:
 
 
 def draw_pose(
-    image: Image, pose: Pose, skeleton: Skeleton, *, min_score: float = 0.2, size: float = 200.0
+    image: Image,
+    pose: Pose,
+    skeleton: Skeleton | JointSpace,
+    *,
+    min_score: float = 0.2,
+    size: float = 200.0,
 ) -> Image:
     """Draw a pose over an image, and return the copy.
 
@@ -132,7 +137,7 @@ def crop_to(
         (width, height),
         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC,
     )
-    return resized, (float(x1), float(y1)), scale
+    return np.asarray(resized, np.uint8), (float(x1), float(y1)), float(scale)
 
 
 def _side(colors: tuple[Color, ...], a: int, b: int) -> Color:

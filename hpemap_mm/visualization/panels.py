@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as PILImage
 from PIL import ImageDraw, ImageFont
 
-from hpemap_mm.skeletons import Skeleton
+from hpemap_mm.skeletons import JointSpace, Skeleton
 from hpemap_mm.visualization.draw import Image, Pose, draw_pose
 
 BACKGROUND = 24  # grey level of captions and gaps
@@ -32,7 +32,7 @@ def label(image: Image, title: str, subtitle: str = '') -> Image:
 def pose_panel(
     image: Image,
     poses: Sequence[Pose],
-    skeleton: Skeleton,
+    skeleton: Skeleton | JointSpace,
     title: str,
     subtitle: str = '',
     *,

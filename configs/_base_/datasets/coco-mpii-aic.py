@@ -13,8 +13,7 @@ train_dataloader = dict(
                     data_root={{_base_.data_roots.aic}},
                     ann_file='annotations/aic_train.json',
                     data_prefix=dict(
-                        img='ai_challenger_keypoint_train_20170902/'
-                        'keypoint_train_images_20170902/'
+                        img='ai_challenger_keypoint_train_20170902/keypoint_train_images_20170902/'
                     ),
                 ),
             ),
@@ -28,8 +27,7 @@ _aic_val = dict(
         data_root={{_base_.data_roots.aic}},
         ann_file='annotations/aic_val.json',
         data_prefix=dict(
-            img='ai_challenger_keypoint_validation_20170911/'
-            'keypoint_validation_images_20170911/'
+            img='ai_challenger_keypoint_validation_20170911/keypoint_validation_images_20170911/'
         ),
     ),
 )

@@ -19,9 +19,7 @@ model = dict(
         norm_eval=True,
         channels_last=True,
     ),
-    neck=dict(
-        type='hpemap_mm.TopDownFusion', in_channels=(24, 40, 112, 320), out_channels=96
-    ),
+    neck=dict(type='hpemap_mm.TopDownFusion', in_channels=(24, 40, 112, 320), out_channels=96),
     head=dict(
         type='hpemap_mm.SoftmaxHeatmapHead',
         in_channels=96,

@@ -65,6 +65,9 @@ class TimmBackbone(BaseModule):
             .safetensors), or of efficientnet_pytorch's: a path, or ``'package:path/in/package'``.
         img_size: Input size (w, h), for the models that must know it (ViT, Swin).
         drop_path_rate: Stochastic depth, for the models that have it.
+        frozen_layers: Do not train the first layers: those whose :meth:`get_layer_id` is smaller.
+            1 freezes the stem. With pretrained weights and few steps these change little, and
+            at full resolution their backward pass is the dearest.
         norm_eval: Keep batch-norm statistics fixed in training.
         with_cp: Recompute activations in the backward pass, to save memory.
         final_norm: Apply a transformer's final norm to its maps.
@@ -92,6 +95,7 @@ class TimmBackbone(BaseModule):
         pretrained_file: str | Path | None = None,
         img_size: tuple[int, int] | None = None,
         drop_path_rate: float | None = None,
+        frozen_layers: int = 0,
         norm_eval: bool = False,
         with_cp: bool = False,
         final_norm: bool = True,
@@ -125,6 +129,9 @@ class TimmBackbone(BaseModule):
         )
         if with_cp:
             self.model.set_grad_checkpointing(True)
+        for name, parameter in self.model.named_parameters():
+            if self._layer_ids[name] < frozen_layers:
+                parameter.requires_grad_(False)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.model.to(memory_format=self.memory_format)
 

@@ -82,21 +82,37 @@ def test_the_newest_readable_checkpoint_is_found(tmp_path):
     assert find_resumable(tmp_path).name == 'epoch_9.pth'
 
 
+class Estimator(nn.Module):
+    """A backbone and a head, named as in MMPose."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Linear(2, 3)
+        self.head = nn.Linear(3, 1)
+
+
 def test_shapes_and_missing_parameters_are_all_named():
-    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
-    weights = {**model.state_dict(), '0.weight': torch.zeros(5, 2)}
-    del weights['1.bias']
+    model = Estimator()
+    weights = {**model.state_dict(), 'backbone.weight': torch.zeros(5, 2)}
+    del weights['backbone.bias']
     weights['other'] = torch.zeros(1)
     with pytest.raises(DataError) as error:
         load_weights(model, {'state_dict': weights}, where='x.pth', whole=True)
     text = str(error.value)
-    assert '0.weight has shape (5, 2), the model needs (3, 2)' in text
-    assert 'lacks 1.bias' in text
+    assert 'backbone.weight has shape (5, 2), the model needs (3, 2)' in text
+    assert 'lacks backbone.bias' in text
     assert 'more than the model: other' in text
 
 
 def test_part_of_the_weights_is_enough_to_start_from():
-    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
-    weights = {'module.0.weight': torch.ones(3, 2)}
+    model = Estimator()
+    weights = {'module.backbone.weight': torch.ones(3, 2)}
     load_weights(model, {'state_dict': weights}, where='x.pth', whole=False)
-    assert model[0].weight.tolist() == [[1, 1]] * 3
+    assert model.backbone.weight.tolist() == [[1, 1]] * 3
+
+
+def test_a_head_that_does_not_fit_is_refused_also_to_start_from():
+    model = Estimator()
+    weights = {'head.weight': torch.ones(2, 3), 'head.bias': torch.ones(2)}
+    with pytest.raises(DataError, match="head 'head'"):
+        load_weights(model, {'state_dict': weights}, where='x.pth', whole=False)
