@@ -4,7 +4,7 @@ _base_ = ['../data_roots.py', '../pipelines/udp_128x128.py']
 skeletons = ['coco']
 
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='hpemap_mm.MultiSkeletonSampler', shuffle=True),
