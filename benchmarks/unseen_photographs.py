@@ -5,7 +5,7 @@ model on COCO's subset and Leeds Sports Pose Extended together, and each dataset
 trained by tools/train.py and scored by tools/test.py on the two validation sets. An arm that is
 done is not run again, and one that was stopped goes on from its last epoch.
 
-    python benchmarks/unseen_photographs.py [--work-dir work_dirs/unseen] [--epochs 8] [--seeds 1]
+    python benchmarks/unseen_photographs.py [--work-dir work_dirs/unseen] [--epochs 6] [--seeds 1]
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/unseen'))
-    parser.add_argument('--epochs', type=int, default=8, help='of 100 steps of 16 persons')
+    parser.add_argument('--epochs', type=int, default=6, help='of 100 steps of 16 persons')
     parser.add_argument('--seeds', type=int, default=1)
     parser.add_argument(
         '--arms',

@@ -7,7 +7,7 @@ data_roots = dict(
     mpii='{{$HPEMAP_MPII:data/mpii}}',
     # ai_challenger_keypoint_{train,validation}_*/ annotations/aic_{train,val}.json, likewise
     aic='{{$HPEMAP_AIC:data/aic}}',
-    # made by `python -m hpemap_mm.datasets.mannequin data/mannequin`
+    # made by `python -m hpemap_mm.datasets.mannequin data/mannequin --images 960`
     mannequin='{{$HPEMAP_MANNEQUIN:data/mannequin}}',
     # a folder with a few photographs of several datasets: real/ coco_subset/ lspet/
     samples='{{$HPEMAP_DATA:../shared/data}}',
