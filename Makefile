@@ -77,7 +77,7 @@ endif
 test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
-DEMO := configs/multihead/multihead_micro_8e_mannequin_128x128.py
+DEMO := configs/multihead/multihead_micro_8e_mannequin_128x96.py
 DEMO_DIR := work_dirs/demo
 
 demo: $(STAMP) ## Render mannequins, train one model on all of their skeletons, score and draw it

@@ -2,7 +2,7 @@
 
 The whole way from a file to a packed sample (reading, decoding, flip, half body, rotation, crop,
 targets), on one process with one thread, for the pipeline of ViTPose (256x192) and the small one
-(128x128), with and without a joint space.
+(128x96), with and without a joint space.
 
     python benchmarks/data_pipeline.py [--samples 300] [--rounds 5]
 """
@@ -22,7 +22,7 @@ from hpemap_mm.registry import DATASETS
 DATA = 'configs/_base_/datasets/mannequin.py'
 PIPELINES = {
     '256x192': 'configs/_base_/pipelines/udp_256x192.py',
-    '128x128': 'configs/_base_/pipelines/udp_128x128.py',
+    '128x96': 'configs/_base_/pipelines/udp_128x96.py',
 }
 UNION = dict(kind='union', skeletons=['coco', 'mpii', 'aic', 'lsp'])
 

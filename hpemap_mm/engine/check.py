@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 from hpemap_mm.datasets import EntryReport, MultiSkeletonDataset, inspect_entry
@@ -84,6 +85,8 @@ def check_config(config: Config, picture: Path, *, samples_per_entry: int = 4) -
         samples_per_entry: How many of each entry.
     """
     init_default_scope(config.get('default_scope', 'mmpose'))
+    # What building and initialising a model logs would bury the findings.
+    MMLogger.get_current_instance().setLevel('ERROR')
     report = ConfigReport()
     _check_entries(config, report)
     datasets = _build_datasets(config, report)

@@ -14,7 +14,7 @@ _backbone = dict(
     _delete_=True,
     type='hpemap_mm.ViTPoseBackbone',
     arch=dict(embed_dim=32, depth=2, num_heads=2),
-    img_size=(128, 128),
+    img_size=(96, 128),
     drop_path_rate=0.3,
 )
 _head = dict(

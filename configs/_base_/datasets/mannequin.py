@@ -1,6 +1,6 @@
 # The embedded default, annotated as four datasets are. Made, in half a minute, by
 # `python -m hpemap_mm.datasets.mannequin data/mannequin --images 960`.
-_base_ = ['../data_roots.py', '../pipelines/udp_128x128.py']
+_base_ = ['../data_roots.py', '../pipelines/udp_128x96.py']
 
 skeletons = ['coco', 'mpii', 'aic', 'lsp']
 

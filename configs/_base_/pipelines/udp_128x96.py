@@ -1,0 +1,23 @@
+# Small upright crops for a CPU: 96x128, UDP heatmaps of 24x32.
+codec = dict(type='UDPHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1.5)
+
+train_pipeline = [
+    dict(type='hpemap_mm.LoadPoseImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(
+        type='RandomBBoxTransform',
+        scale_factor=(0.8, 1.25),
+        rotate_factor=30.0,
+        rotate_prob=0.6,
+    ),
+    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='hpemap_mm.PackSample'),
+]
+val_pipeline = [
+    dict(type='hpemap_mm.LoadPoseImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='hpemap_mm.PackSample'),
+]
