@@ -5,13 +5,7 @@ skeletons = ['coco', 'mpii']
 
 train_dataloader = dict(
     batch_size=128,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    sampler=dict(type='hpemap_mm.MultiSkeletonSampler', shuffle=True),
     dataset=dict(
-        type='hpemap_mm.MultiSkeletonDataset',
-        pipeline={{_base_.train_pipeline}},
         sampling='proportional',
         entries=dict(
             coco_train=dict(
@@ -37,13 +31,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=64,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='hpemap_mm.MultiSkeletonDataset',
-        test_mode=True,
-        pipeline={{_base_.val_pipeline}},
         entries=dict(
             coco_val=dict(
                 skeleton='coco',
@@ -68,6 +56,3 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-
-val_evaluator = dict(type='hpemap_mm.MultiSkeletonPCK')
-test_evaluator = val_evaluator

@@ -6,12 +6,7 @@ skeletons = ['coco', 'mpii', 'aic', 'lsp']
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='hpemap_mm.MultiSkeletonSampler', shuffle=True),
     dataset=dict(
-        type='hpemap_mm.MultiSkeletonDataset',
-        pipeline={{_base_.train_pipeline}},
         sampling='equal',
         entries=dict(
             mannequin_coco_train=dict(
@@ -55,13 +50,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=32,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='hpemap_mm.MultiSkeletonDataset',
-        test_mode=True,
-        pipeline={{_base_.val_pipeline}},
         entries=dict(
             mannequin_coco_val=dict(
                 skeleton='coco',
@@ -104,5 +93,3 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='hpemap_mm.MultiSkeletonPCK')
-test_evaluator = val_evaluator

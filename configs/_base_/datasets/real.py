@@ -46,28 +46,11 @@ _entries = dict(
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='hpemap_mm.MultiSkeletonSampler', shuffle=True),
     dataset=dict(
-        type='hpemap_mm.MultiSkeletonDataset',
-        pipeline=train_pipeline,
-        sampling='equal',
-        samples_per_epoch=160,
-        entries=_entries,
+        pipeline=train_pipeline, sampling='equal', samples_per_epoch=160, entries=_entries
     ),
 )
 val_dataloader = dict(
-    batch_size=26,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(
-        type='hpemap_mm.MultiSkeletonDataset',
-        test_mode=True,
-        pipeline={{_base_.val_pipeline}},
-        entries=_entries,
-    ),
+    batch_size=26, num_workers=0, persistent_workers=False, dataset=dict(entries=_entries)
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='hpemap_mm.MultiSkeletonPCK')
-test_evaluator = val_evaluator

@@ -21,3 +21,21 @@ val_pipeline = [
     dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
     dict(type='hpemap_mm.PackSample'),
 ]
+
+# What loaders of every dataset have in common; a dataset adds its entries and batch sizes.
+train_dataloader = dict(
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='hpemap_mm.MultiSkeletonSampler', shuffle=True),
+    dataset=dict(type='hpemap_mm.MultiSkeletonDataset', pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(type='hpemap_mm.MultiSkeletonDataset', test_mode=True, pipeline=val_pipeline),
+)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(type='hpemap_mm.MultiSkeletonPCK')
+test_evaluator = val_evaluator
