@@ -7,9 +7,11 @@ train_pipeline = [
     dict(type='RandomFlip', direction='horizontal'),
     dict(
         type='RandomBBoxTransform',
-        scale_factor=(0.8, 1.25),
-        rotate_factor=30.0,
-        rotate_prob=0.6,
+        # Mild: a run of minutes sees a person ten times.
+        shift_prob=0.2,
+        scale_factor=(0.85, 1.15),
+        rotate_factor=15.0,
+        rotate_prob=0.4,
     ),
     dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
     dict(type='GenerateTarget', encoder=codec),

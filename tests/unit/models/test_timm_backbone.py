@@ -157,3 +157,14 @@ def test_errors():
         TimmBackbone('resnet18', out_indices=(5,))
     with pytest.raises(ValueError, match='not both'):
         TimmBackbone('resnet18', out_indices=(1,), out_stride=8)
+
+
+def test_frozen_layers_are_not_trained_and_the_others_are():
+    backbone = TimmBackbone(LITE, frozen_layers=4)
+    backbone(torch.randn(1, 3, 64, 64))[0].square().sum().backward()
+    for name, parameter in backbone.named_parameters():
+        frozen = backbone.get_layer_id(name) < 4
+        assert parameter.requires_grad is not frozen, name
+        assert (parameter.grad is None) is frozen, name
+    stem_and_stages = {n.split('.')[2] for n, p in backbone.named_parameters() if 'blocks' in n}
+    assert {'0', '1', '6'} <= stem_and_stages

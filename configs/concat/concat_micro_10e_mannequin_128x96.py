@@ -1,4 +1,4 @@
-_base_ = ['../_base_/recipes/micro_8e.py', '../_base_/datasets/mannequin.py']
+_base_ = ['../_base_/recipes/micro_10e.py', '../_base_/datasets/mannequin.py']
 
 joint_space = dict(kind='concat', skeletons={{_base_.skeletons}})
 train_dataloader = dict(dataset=dict(joint_space=joint_space))
