@@ -77,14 +77,14 @@ endif
 test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
-DEMO := configs/multihead/multihead_micro_10e_mannequin_128x96.py
+DEMO := configs/multihead/multihead_micro_12e_mannequin_128x96.py
 DEMO_DIR := work_dirs/demo
 
 demo: $(STAMP) ## Render mannequins, train one model on all of their skeletons, score and draw it
 	$(PY) -m hpemap_mm.datasets.mannequin data/mannequin --images 960 --workers 2
 	rm -rf $(DEMO_DIR)
 	$(PY) -W ignore tools/train.py $(DEMO) --work-dir $(DEMO_DIR)
-	$(PY) -W ignore tools/test.py $(DEMO) $(DEMO_DIR)/epoch_10.pth --out $(DEMO_DIR)/test
+	$(PY) -W ignore tools/test.py $(DEMO) $(DEMO_DIR)/epoch_12.pth --out $(DEMO_DIR)/test
 
 lint: $(STAMP) ## Check style, formatting and spelling
 	$(PY) -m ruff check .

@@ -1,6 +1,6 @@
 """A trained model on anybody's photographs, from Python.
 
->>> model = load_model('configs/multihead/multihead_micro_10e_mannequin_128x96.py', 'epoch_10.pth')
+>>> model = load_model('configs/multihead/multihead_micro_12e_mannequin_128x96.py', 'epoch_12.pth')
 >>> people = predict(model, 'photo.jpg', boxes=[[40, 20, 180, 310]])
 >>> people[0]['mpii'].keypoints  # (16, 2), pixels of the photograph
 """

@@ -7,7 +7,7 @@ train_pipeline = [
     dict(type='RandomFlip', direction='horizontal'),
     dict(
         type='RandomBBoxTransform',
-        # Mild: a run of minutes sees a person ten times.
+        # Mild: a run of minutes sees a person a dozen times.
         shift_prob=0.2,
         scale_factor=(0.85, 1.15),
         rotate_factor=15.0,

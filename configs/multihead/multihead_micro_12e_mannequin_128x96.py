@@ -1,4 +1,4 @@
-_base_ = ['../_base_/recipes/micro_10e.py', '../_base_/datasets/mannequin.py']
+_base_ = ['../_base_/recipes/micro_12e.py', '../_base_/datasets/mannequin.py']
 
 model = dict(
     type='hpemap_mm.MultiHeadPoseEstimator',
