@@ -75,7 +75,7 @@ endif
 	@touch $(UNFINISHED) && mv $(UNFINISHED) $@
 
 test: $(STAMP) ## Run the tests
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 DEMO := configs/multihead/multihead_micro_12e_mannequin_128x96.py
 DEMO_DIR := work_dirs/demo
