@@ -56,7 +56,7 @@ def main() -> None:
     publish(
         'data_pipeline',
         'Training samples per second and core',
-        text + f'\n\nMannequin images of 640x480 or less, {args.samples} samples a round.',
+        text + f'\n\nMannequin images of 320x240, {args.samples} samples a round.',
         {'samples': args.samples, 'seconds': {k: summary(v) for k, v in seconds.items()}},
     )
 
