@@ -74,7 +74,7 @@ def _print_joints(report: ConfigReport) -> None:
     for j, joint in enumerate(space.joints):
         counts = [report.supervision[name][j] for name in names]
         cells = ''.join(
-            f'  {count or "-":>{max(10, len(n))}}' for n, count in zip(names, counts, strict=True)
+            f'  {count:>{max(10, len(n))}}' for n, count in zip(names, counts, strict=True)
         )
         print(f'  {j:>2}  {joint.ljust(width)}{cells}')
     print()

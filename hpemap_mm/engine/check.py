@@ -39,7 +39,9 @@ class ConfigReport:
     Attributes:
         entries: Reports of the entries by split; splits that repeat an earlier one are left out.
         space: The joint space, or the union of the heads' skeletons.
-        supervision: Labelled persons by entry, one number per joint of the space.
+        supervision: By training entry, one cell per joint of the space: the number of persons
+            who have it labelled, 'yes' where the entry has the joint but could not be read, '-'
+            where it has not.
         memory: What training costs; None where the model or the data cannot be built.
         picture: Augmented training samples; None where there are none.
         problems: Every fault.
@@ -48,7 +50,7 @@ class ConfigReport:
     entries: dict[str, list[EntryReport]] = field(default_factory=dict)
     space: JointSpace | None = None
     shared_space: bool = False
-    supervision: dict[str, list[int]] = field(default_factory=dict)
+    supervision: dict[str, list[str]] = field(default_factory=dict)
     memory: Memory | None = None
     picture: Path | None = None
     problems: ProblemList = field(default_factory=ProblemList)
@@ -93,8 +95,8 @@ def check_config(config: Config, picture: Path, *, samples_per_entry: int = 4) -
     train = datasets.get('train')
     model = _build(lambda: MODELS.build(config.model), 'model', report.problems)
     _find_space(config, report)
+    _find_supervision(train, report)
     if train is not None:
-        _count_labels(train, report)
         samples = _load_samples(train, samples_per_entry, report.problems)
         if samples:
             _draw(train, samples, picture, report)
@@ -183,15 +185,20 @@ def _find_space(config: Config, report: ConfigReport) -> None:
                 )
 
 
-def _count_labels(dataset: MultiSkeletonDataset, report: ConfigReport) -> None:
+def _find_supervision(dataset: MultiSkeletonDataset | None, report: ConfigReport) -> None:
     if report.space is None:
         return
     known = {skeleton.name for skeleton in report.space.skeletons}
-    for summary in dataset.summary():
-        if summary.skeleton in known:
-            counts = np.asarray(summary.labelled)[:, None]
-            spread, _ = report.space.scatter(get_skeleton(summary.skeleton), counts)
-            report.supervision[summary.name] = [int(n) for n in spread[:, 0]]
+    counts = {} if dataset is None else {s.name: s.labelled for s in dataset.summary()}
+    for entry in report.entries.get('train', []):
+        if entry.skeleton not in known:
+            continue
+        cells = [str(n) for n in counts.get(entry.name, ())] or ['yes'] * entry.joints
+        places = report.space.indices(entry.skeleton)
+        spread = ['-'] * len(report.space)
+        for place, cell in zip(places, cells, strict=True):
+            spread[place] = cell
+        report.supervision[entry.name] = spread
 
 
 def _load_samples(

@@ -113,6 +113,8 @@ def test_check_config_names_every_fault_at_once(tool, tiny_config, tmp_path):
         f'{entries}.mannequin_mpii_train.skeleton=coco',
     )
     assert done.returncode == 1
+    # Which entry supervises which joint is told though nothing could be read.
+    assert 'yes' in done.stdout
     for expected in ('nowhere.json', 'broken.json', 'mannequin_mpii_train', 'fix:'):
         assert expected in done.stdout
     assert 'Traceback' not in done.stdout + done.stderr
