@@ -26,7 +26,7 @@ MODELS = _node(roots.MODELS, 'hpemap_mm.models')
 DATASETS = _node(roots.DATASETS, 'hpemap_mm.datasets.registered')
 DATA_SAMPLERS = _node(roots.DATA_SAMPLERS, 'hpemap_mm.datasets.registered')
 TRANSFORMS = _node(roots.TRANSFORMS, 'hpemap_mm.datasets.registered')
-METRICS = _node(roots.METRICS, 'hpemap_mm.evaluation')
+METRICS = _node(roots.METRICS, 'hpemap_mm.evaluation.registered')
 HOOKS = _node(roots.HOOKS, 'hpemap_mm.engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _node(roots.OPTIM_WRAPPER_CONSTRUCTORS, 'hpemap_mm.models')
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hpemap_mm.engine.files import write_json
-from hpemap_mm.evaluation import MultiSkeletonPCK
+from hpemap_mm.evaluation.metrics import MultiSkeletonPCK
 from hpemap_mm.version import __version__
 
 

@@ -1,12 +1,16 @@
-"""Metrics: pure functions on arrays, and the thin shells that MMEngine runs."""
+"""Metrics: pure functions on arrays, the cross evaluator, and the shells that MMEngine runs.
 
-from hpemap_mm.evaluation.metrics import MultiSkeletonPCK
+Numpy, scipy and faster-coco-eval only; the shells are in :mod:`hpemap_mm.evaluation.registered`.
+"""
+
 from hpemap_mm.evaluation.pck import NORMALIZERS, PCKResult, box_sizes, pck, torso_sizes
+from hpemap_mm.evaluation.persons import Predictions, Truth
 
 __all__ = [
     'NORMALIZERS',
-    'MultiSkeletonPCK',
     'PCKResult',
+    'Predictions',
+    'Truth',
     'box_sizes',
     'pck',
     'torso_sizes',

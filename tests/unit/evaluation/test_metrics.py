@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpemap_mm.evaluation import MultiSkeletonPCK
+from hpemap_mm.evaluation.metrics import MultiSkeletonPCK
 from hpemap_mm.skeletons import get_skeleton
 
 

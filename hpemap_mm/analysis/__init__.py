@@ -1,0 +1,1 @@
+"""What the errors say: distributions, definition offsets, mixtures, and the report."""

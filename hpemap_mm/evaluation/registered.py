@@ -1,0 +1,5 @@
+"""What MMEngine finds by name; imported when a config names it."""
+
+from hpemap_mm.evaluation.metrics import MultiSkeletonPCK
+
+__all__ = ['MultiSkeletonPCK']
