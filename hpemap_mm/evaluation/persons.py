@@ -134,9 +134,11 @@ class Truth:
     def take(self, rows: npt.ArrayLike) -> Self:
         """Some persons (indices or a mask); ``images`` stay as they are."""
         rows = np.asarray(rows)
-        names = ('keypoints', 'visible', 'ids', 'image_ids')
-        names += ('boxes', 'areas', 'head_sizes', 'crowd')
-        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+        per_person = (
+            *('keypoints', 'visible', 'ids', 'image_ids'),
+            *('boxes', 'areas', 'head_sizes', 'crowd'),
+        )
+        return replace(self, **{name: getattr(self, name)[rows] for name in per_person})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
