@@ -35,6 +35,7 @@ class Aligned:
         compared: (K,) bool: joints that the representation of the predictions can answer at all;
             the others have nothing to say about the model.
         how: What paired them.
+        sources: (N,) row of the person's prediction among the predictions, -1 for none.
         left_over: Number of predictions that belong to no annotated person.
     """
 
@@ -45,6 +46,7 @@ class Aligned:
     predicted: BoolArray
     compared: BoolArray
     how: Literal['by id', 'by OKS']
+    sources: IntArray
     left_over: int = 0
 
     def __len__(self) -> int:
@@ -61,6 +63,7 @@ class Aligned:
             predicted=self.predicted[rows],
             compared=self.compared,
             how=self.how,
+            sources=self.sources[rows],
             left_over=self.left_over,
         )
 
@@ -182,16 +185,17 @@ def _aligned(
     keypoints[rows] = np.where(compared[:, None], predictions.keypoints[sources], np.nan)
     keypoint_scores[rows] = np.where(compared, predictions.keypoint_scores[sources], np.nan)
     scores[rows] = predictions.scores[sources]
-    predicted = np.zeros(count, bool)
-    predicted[rows] = True
+    source_of = np.full(count, -1, np.int64)
+    source_of[rows] = sources
     return Aligned(
         truth=truth,
         keypoints=keypoints,
         keypoint_scores=keypoint_scores,
         scores=scores,
-        predicted=predicted,
+        predicted=source_of >= 0,
         compared=compared,
         how=how,
+        sources=source_of,
         left_over=len(predictions) - len(sources),
     )
 
