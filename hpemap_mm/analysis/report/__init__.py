@@ -1,0 +1,56 @@
+"""The report: one self-contained html page, and the same figures as json, from plain data."""
+
+from hpemap_mm.analysis.report.blocks import (
+    Bar,
+    Bars,
+    Block,
+    Cell,
+    Cloud,
+    Clouds,
+    Column,
+    Figure,
+    JointFigure,
+    Matrix,
+    Metric,
+    Offset,
+    Offsets,
+    Picture,
+    Pictures,
+    Table,
+    Text,
+)
+from hpemap_mm.analysis.report.body import StandingBody, standing_body
+from hpemap_mm.analysis.report.document import About, Flag, Report, Section
+from hpemap_mm.analysis.report.page import render, write_report
+from hpemap_mm.analysis.report.pictures import encode_picture
+from hpemap_mm.analysis.report.plain import to_plain
+
+__all__ = [
+    'About',
+    'Bar',
+    'Bars',
+    'Block',
+    'Cell',
+    'Cloud',
+    'Clouds',
+    'Column',
+    'Figure',
+    'Flag',
+    'JointFigure',
+    'Matrix',
+    'Metric',
+    'Offset',
+    'Offsets',
+    'Picture',
+    'Pictures',
+    'Report',
+    'Section',
+    'StandingBody',
+    'Table',
+    'Text',
+    'encode_picture',
+    'render',
+    'standing_body',
+    'to_plain',
+    'write_report',
+]
