@@ -23,23 +23,25 @@ IntArray = npt.NDArray[np.int64]
 METHOD = '95% percentile interval of a bootstrap over images'
 
 
-def image_weights(images: int, *, replicates: int = 1000, seed: int = 0) -> Weights:
+def image_weights(images: int, replicates: int = 1000, seed: int = 0) -> Weights:
     """How often each image occurs in each replicate; (B, I) float32, every row sums to I.
 
     One matrix serves all figures of a dataset: figures from the same replicates can be compared.
 
     Args:
         images: Number I of images, those without a person too.
-        replicates: Number B of resamples.
+        replicates: Number B of resamples; 0 for none, whose intervals are all NaN.
         seed: The same seed gives the same matrix on every machine.
 
     Raises:
-        ValueError: A number is not positive.
+        ValueError: A number is negative.
     """
-    if images < 1 or replicates < 1:
-        raise ValueError(f'images and replicates must be positive, got {images} and {replicates}')
+    if images < 0 or replicates < 0:
+        raise ValueError(f'images and replicates must be 0 or more: {images}, {replicates}')
     rng = np.random.default_rng(seed)
     weights = np.empty((replicates, images), np.float32)
+    if not images:
+        return weights
     for row in weights:
         row[:] = np.bincount(rng.integers(images, size=images), minlength=images)
     return weights
@@ -105,13 +107,17 @@ def ratio_replicates(numerator: npt.ArrayLike, denominator: npt.ArrayLike, weigh
 def percentile_interval(replicates: Array, *, level: float = 0.95) -> tuple[Array, Array]:
     """The middle share ``level`` of the replicates (B, ...): low and high, each (...).
 
-    Replicates that are NaN (nothing was scored in them) are left out; NaN where all are.
+    Replicates that are NaN (nothing was scored in them) are left out; NaN where all are, and
+    where there are none.
 
     Raises:
         ValueError: The level is not between 0 and 1.
     """
     if not 0 < level < 1:
         raise ValueError(f'level must be between 0 and 1, got {level}')
+    if not len(replicates):
+        nothing = np.full(np.shape(replicates)[1:], np.nan)
+        return nothing, nothing.copy()
     tails = [50 * (1 - level), 50 * (1 + level)]
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'All-NaN slice', RuntimeWarning)

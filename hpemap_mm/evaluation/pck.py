@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hpemap_mm.evaluation.persons import Truth
 from hpemap_mm.skeletons import Skeleton
 
 Array = npt.NDArray[np.floating]
@@ -138,32 +137,6 @@ def pck(
     """
     correct, scored = pck_counts(predicted, truth, valid, size, threshold)
     return PCKResult(correct.sum(0), scored.sum(0), int(scored.any(1).sum()))
-
-
-def person_sizes(truth: Truth, normalizer: str) -> Array:
-    """What each person's errors are divided by, pixels; (N,), NaN where it cannot be told.
-
-    Crowd regions have none: they are never scored.
-
-    Args:
-        truth: The annotated persons.
-        normalizer: One of :data:`NORMALIZERS`: ``'bbox'`` :func:`box_sizes` of the annotated
-            boxes, ``'torso'`` :func:`torso_sizes`, ``'head'`` the annotated head sizes (a reader
-            that estimates them with :func:`head_sizes` says so).
-
-    Raises:
-        ValueError: The normalizer is none of these.
-        KeyError: The torso of a skeleton without shoulders or hips is asked for.
-    """
-    if normalizer == 'bbox':
-        sizes = box_sizes(truth.boxes)
-    elif normalizer == 'torso':
-        sizes = torso_sizes(truth.keypoints, truth.valid, truth.skeleton)
-    elif normalizer == 'head':
-        sizes = np.where(truth.head_sizes > 0, truth.head_sizes, np.nan)
-    else:
-        raise ValueError(f'Unknown normalizer {normalizer!r}. Available: {list(NORMALIZERS)}')
-    return np.where(truth.crowd, np.nan, sizes)
 
 
 def box_sizes(boxes: Array) -> Array:

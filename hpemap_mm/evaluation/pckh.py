@@ -55,9 +55,9 @@ class PCKhResult:
         return ~np.isnan(self.errors)
 
     @property
-    def in_mean(self) -> BoolArray:
-        """(K,): joints that the mean is over: all but pelvis and thorax."""
-        return np.array([joint not in NOT_IN_MEAN for joint in self.skeleton.joints])
+    def counted(self) -> BoolArray:
+        """(K,): joints that the mean is over; see :func:`counted_joints`."""
+        return counted_joints(self.skeleton)
 
     @property
     def persons(self) -> int:
@@ -86,11 +86,8 @@ class PCKhResult:
 
     def mean(self, threshold: float = 0.5) -> float:
         """Correct over scored joints, pelvis and thorax apart (joints weigh by their counts)."""
-        return float(
-            _ratio(
-                self.correct(threshold)[:, self.in_mean].sum(), self.scored[:, self.in_mean].sum()
-            )
-        )
+        correct, scored = self.correct(threshold), self.scored
+        return float(_ratio(correct[:, self.counted].sum(), scored[:, self.counted].sum()))
 
     @property
     def auc(self) -> float:
@@ -99,7 +96,7 @@ class PCKhResult:
         Trapezoid rule on the 51 thresholds of :data:`CURVE`, as evalMPII's ``area_under_curve``
         of the curve with its thresholds scaled to [0, 1].
         """
-        return float(_ratio(self.area()[:, self.in_mean].sum(), self.scored[:, self.in_mean].sum()))
+        return float(_ratio(self.area()[:, self.counted].sum(), self.scored[:, self.counted].sum()))
 
     @property
     def auc_per_joint(self) -> Array:
@@ -117,6 +114,11 @@ class PCKhResult:
             for group, joints in GROUPS.items()
             if set(joints) <= figures.keys()
         }
+
+
+def counted_joints(skeleton: Skeleton) -> BoolArray:
+    """Which joints MPII's mean is over: all but pelvis and thorax; (K,)."""
+    return np.array([joint not in NOT_IN_MEAN for joint in skeleton.joints])
 
 
 def pckh(
