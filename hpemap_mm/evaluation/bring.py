@@ -168,9 +168,9 @@ def _translated(predictions: Predictions, skeleton: Skeleton, translator: Transl
             f'translator {translator.name!r} gave {keypoints.shape}, expected '
             f'({len(predictions)}, {len(skeleton)}, 2)'
         )
-    answered = np.asarray(np.isfinite(keypoints).all(axis=-1))
+    answered: BoolArray = np.asarray(np.isfinite(keypoints).all(axis=-1), bool)
     # Of no persons at all, nothing is known to be impossible.
-    possible = answered.any(axis=0).tolist() if len(answered) else [True] * len(skeleton)
+    possible = [bool(column.any()) or not len(column) for column in answered.T]
     return Brought(
         predictions=_in_skeleton(
             predictions,
