@@ -99,7 +99,7 @@ def credits_of(
         areas = [result.correct(threshold).astype(float) for threshold in measures.head]
         areas += [result.area()] * measures.head_auc
         for name, earned in zip(names, areas, strict=True):
-            credits[name] = Credit(earned=earned, scored=result.scored, counted=result.in_mean)
+            credits[name] = Credit(earned=earned, scored=result.scored, counted=result.counted)
     else:
         missing.update(dict.fromkeys(names, 'no head sizes'))
     if measures.oks and sigmas is not None:
