@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from hpemap_mm.engine.files import atomic_path, write_json
+from hpemap_mm.files import atomic_path, write_json
 from hpemap_mm.version import __version__
 
 RESULTS = Path(__file__).resolve().parent / 'results'

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hpemap_mm  # noqa: F401 - prepares MMPose before anything imports it
-from hpemap_mm.engine.launch import add_run_arguments, load_config, run_tool
+from hpemap_mm.commandline import run_tool
+from hpemap_mm.engine.launch import add_run_arguments, load_config
 
 if TYPE_CHECKING:
     from hpemap_mm.engine.check import ConfigReport

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import hpemap_mm  # noqa: F401 - prepares MMPose before anything imports it
-from hpemap_mm.engine.launch import run_tool
+from hpemap_mm.commandline import relative_to_here, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +33,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from hpemap_mm.apis import load_model, predict
     from hpemap_mm.engine.images import read_image, write_image
-    from hpemap_mm.engine.scores import relative_to_here
     from hpemap_mm.skeletons import get_skeleton
     from hpemap_mm.visualization import crop_to, label, pose_panel, row
 

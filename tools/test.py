@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import hpemap_mm  # noqa: F401 - prepares MMPose before anything imports it
-from hpemap_mm.engine.launch import add_run_arguments, load_config, run_tool
+from hpemap_mm.commandline import relative_to_here, run_tool
+from hpemap_mm.engine.launch import add_run_arguments, load_config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from hpemap_mm.engine import PoseRunner
     from hpemap_mm.engine.pictures import draw_predictions
-    from hpemap_mm.engine.scores import relative_to_here, render, score_tables, write_scores
+    from hpemap_mm.engine.scores import render, score_tables, write_scores
 
     config = load_config(args.config, options=args.cfg_options, launcher=args.launcher)
     out = Path(args.out or Path(config.work_dir) / 'test')

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import hpemap_mm  # noqa: F401 - prepares MMPose before anything imports it
-from hpemap_mm.engine.launch import add_run_arguments, load_config, run_tool, use_amp
+from hpemap_mm.commandline import relative_to_here, run_tool
+from hpemap_mm.engine.launch import add_run_arguments, load_config, use_amp
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mmengine.dist import is_main_process
 
     from hpemap_mm.engine import PoseRunner, find_resumable
-    from hpemap_mm.engine.scores import relative_to_here, render, score_tables
+    from hpemap_mm.engine.scores import render, score_tables
 
     config = load_config(
         args.config, options=args.cfg_options, launcher=args.launcher, work_dir=args.work_dir

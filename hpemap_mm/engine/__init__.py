@@ -1,9 +1,9 @@
 """Running: checkpoints that are safe to read and to interrupt, seeds, pictures, scores."""
 
 from hpemap_mm.engine.checkpoint import find_resumable, read_checkpoint
-from hpemap_mm.engine.files import atomic_path, write_json
 from hpemap_mm.engine.hooks import IterationSeedHook, PlainCheckpointHook
 from hpemap_mm.engine.runner import PoseRunner
+from hpemap_mm.files import atomic_path, write_json
 
 __all__ = [
     'IterationSeedHook',

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from hpemap_mm.datasets import LoadPoseImage
-from hpemap_mm.engine.files import atomic_path
+from hpemap_mm.files import atomic_path
 from hpemap_mm.visualization.draw import Image
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -123,24 +121,6 @@ def use_amp(config: Config) -> None:
         config.optim_wrapper.setdefault('loss_scale', 'dynamic')
     else:
         config.optim_wrapper.setdefault('dtype', 'bfloat16')
-
-
-def run_tool(main: Callable[[Sequence[str] | None], int]) -> None:
-    """Run a tool's main; a user's mistake ends in its message, not in a traceback.
-
-    With ``HPEMAP_DEBUG=1`` in the environment the traceback is shown.
-    """
-    try:
-        status = main(None)
-    except DataError as error:
-        if os.environ.get('HPEMAP_DEBUG'):
-            raise
-        sys.stderr.write(f'error: {error}\n')
-        status = 1
-    except KeyboardInterrupt:
-        sys.stderr.write('interrupted\n')
-        status = 130
-    sys.exit(status)
 
 
 def _error(path: Path, what: str, fix: str) -> DataError:

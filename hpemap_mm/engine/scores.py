@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
 from typing import Any
 
 import mmengine
@@ -13,8 +12,8 @@ from mmengine.evaluator import Evaluator
 from rich.console import Console
 from rich.table import Table
 
-from hpemap_mm.engine.files import write_json
 from hpemap_mm.evaluation.metrics import MultiSkeletonPCK
+from hpemap_mm.files import write_json
 from hpemap_mm.version import __version__
 
 
@@ -62,15 +61,6 @@ def write_scores(
             'entries': _without_nan(tables),
         },
     )
-
-
-def relative_to_here(path: str | os.PathLike[str]) -> str:
-    """A path as a person at this shell would type it."""
-    path = Path(path)
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def _percent(figure: dict[str, Any] | None) -> str:

@@ -15,14 +15,16 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / 'hpemap_mm'
 
 #: Parts of the package that any other may import.
-COMMON = frozenset({'compat', 'errors', 'registry', 'version'})
+COMMON = frozenset({'commandline', 'compat', 'errors', 'files', 'registry', 'version'})
 #: Which parts each part may import besides itself and the common ones.
 MIDDLE = frozenset({'datasets', 'models', 'translators', 'evaluation', 'visualization'})
 MAY_IMPORT = {
     '__init__': frozenset(),
+    'commandline': frozenset(),
     'compat': frozenset({'compat_xtcocotools'}),
     'compat_xtcocotools': frozenset(),
     'errors': frozenset(),
+    'files': frozenset(),
     'registry': frozenset(),
     'version': frozenset(),
     'skeletons': frozenset(),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hpemap_mm.engine.files import atomic_path, write_json
+from hpemap_mm.files import atomic_path, write_json
 
 
 def test_success_replaces_the_file(tmp_path):

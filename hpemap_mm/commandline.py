@@ -1,0 +1,48 @@
+"""What every tool needs, and no more: errors as messages, paths as a person types them.
+
+The standard library only, so that a tool that only reads files starts at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hpemap_mm.errors import DataError
+
+
+def run_tool(main: Callable[[Sequence[str] | None], int]) -> None:
+    """Run a tool's main; a user's mistake ends in its message, not in a traceback.
+
+    With ``HPEMAP_DEBUG=1`` in the environment the traceback is shown.
+    """
+    try:
+        status = main(None)
+    except DataError as error:
+        if os.environ.get('HPEMAP_DEBUG'):
+            raise
+        sys.stderr.write(f'error: {error}\n')
+        status = 1
+    except KeyboardInterrupt:
+        sys.stderr.write('interrupted\n')
+        status = 130
+    sys.exit(status)
+
+
+def relative_to_here(path: str | os.PathLike[str]) -> str:
+    """A path as a person at this shell would type it."""
+    path = Path(path)
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def command_line() -> str:
+    """The running command, as it could be typed again: ``python tools/test.py CONFIG ...``."""
+    return shlex.join(['python', *([relative_to_here(sys.argv[0])] if sys.argv[0] else ())]) + (
+        f' {shlex.join(sys.argv[1:])}' if sys.argv[1:] else ''
+    )
