@@ -1,0 +1,90 @@
+"""Predicted persons to files that the readers, and other people's tools, understand."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpemap_mm.evaluation.persons import Predictions
+
+SUFFIXES = ('.json', '.npz')
+
+
+def write_predictions(path: str | os.PathLike[str], predictions: Predictions) -> Path:
+    """Write a COCO-results json or an npz, by the suffix; complete or not at all.
+
+    Numbers keep all their digits, 0-based. In json persons that were given as boxes have their id
+    as ``annotation_id``, and joints without a confidence get 1, as COCO's results do; an npz
+    leaves ``keypoint_scores`` out where there are none.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: The suffix is another, there is nobody to write, or only some joints have a
+            confidence.
+    """
+    target = Path(path)
+    if target.suffix not in SUFFIXES:
+        raise ValueError(f'{target}: predictions are written to {" or ".join(SUFFIXES)}')
+    if not len(predictions):
+        raise ValueError(f'{target}: no predicted person to write')
+    unknown = np.isnan(predictions.keypoint_scores)
+    if unknown.any() and not unknown.all():
+        raise ValueError(f'{target}: {int(unknown.sum())} joints have no confidence, others have')
+    with _whole(target) as partial:
+        if target.suffix == '.json':
+            partial.write_text(json.dumps(_rows(predictions), allow_nan=False), encoding='utf-8')
+        else:
+            np.savez_compressed(partial, **_arrays(predictions, with_scores=not unknown.any()))
+    return target
+
+
+def _rows(predictions: Predictions) -> list[dict[str, Any]]:
+    confidences = np.nan_to_num(predictions.keypoint_scores, nan=1.0)
+    table = np.concatenate([predictions.keypoints, confidences[..., None]], axis=-1)
+    rows = [
+        {'image_id': image, 'category_id': 1, 'keypoints': numbers, 'score': score}
+        for image, numbers, score in zip(
+            predictions.image_ids.tolist(),
+            table.reshape(len(predictions), -1).tolist(),
+            predictions.scores.tolist(),
+            strict=True,
+        )
+    ]
+    if predictions.ids is not None:
+        for row, person in zip(rows, predictions.ids.tolist(), strict=True):
+            row['annotation_id'] = person
+    return rows
+
+
+def _arrays(predictions: Predictions, *, with_scores: bool) -> dict[str, Any]:
+    arrays: dict[str, Any] = {
+        'keypoints': predictions.keypoints,
+        'scores': predictions.scores,
+        'image_ids': predictions.image_ids,
+        'base': np.int64(0),
+    }
+    if with_scores:
+        arrays['keypoint_scores'] = predictions.keypoint_scores
+    if predictions.ids is not None:
+        arrays['ids'] = predictions.ids
+    return arrays
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """A temporary path that takes the target's place on success."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f'.{target.stem}.{os.getpid()}.partial{target.suffix}')
+    try:
+        yield partial
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
