@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpemap_mm.evaluation.persons import Predictions, Truth
+from hpemap_mm.evaluation.similarity import keypoint_similarity
 
 Array = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
@@ -225,15 +226,14 @@ def _similarities(
     """Object keypoint similarity of each pair over the annotated, compared joints."""
     valid = truth.valid & compared
     points = np.where(valid[..., None], truth.keypoints, 0.0)
-    scale = 2.0 * (2.0 * sigmas) ** 2
     similarity = np.empty(len(detections))
     for start in range(0, len(detections), _PAIRS_AT_A_TIME):
         part = slice(start, start + _PAIRS_AT_A_TIME)
         person = persons[part]
-        square = ((predictions.keypoints[detections[part]] - points[person]) ** 2).sum(-1)
-        exponent = square / scale / (truth.areas[person][:, None] + np.spacing(1))
-        near = np.where(valid[person], np.exp(-exponent), 0.0)
-        similarity[part] = near.sum(1) / valid[person].sum(1)
+        near = keypoint_similarity(
+            predictions.keypoints[detections[part]], points[person], truth.areas[person], sigmas
+        )
+        similarity[part] = np.where(valid[person], near, 0.0).sum(1) / valid[person].sum(1)
     return similarity
 
 

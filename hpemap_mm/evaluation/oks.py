@@ -27,6 +27,7 @@ from hpemap_mm.evaluation.coco_lines import (
     weighted_lines,
 )
 from hpemap_mm.evaluation.persons import Array, BoolArray, IntArray, Predictions, Truth
+from hpemap_mm.evaluation.similarity import keypoint_similarity
 
 #: Area of a person as a share of its box, where there are no areas (CrowdPose, xtcocotools).
 AREA_PER_BOX = 0.53
@@ -105,7 +106,7 @@ def evaluate_oks(
             person that counts has no area, or a detection's or a person's image is unknown.
     """
     compared, constants = _checked(truth, predictions, sigmas, joints, max_detections)
-    valid = truth.valid & compared
+    valid: BoolArray = truth.valid & compared
     labelled = valid.any(1)
     counting = labelled & ~truth.crowd
     size = _areas(truth, areas, counting)
@@ -263,9 +264,8 @@ class _Similarity:
         self.valid = valid
         self.points = np.where(valid[..., None], truth.keypoints, 0.0)
         self.predicted = predictions.keypoints
-        self.variances = (sigmas * 2) ** 2
-        self.areas = areas + np.spacing(1)
-        self.labelled = valid.any(1)
+        self.sigmas = sigmas
+        self.areas = areas
         # Persons without a joint are fitted by what lies in twice their box.
         size = truth.boxes[:, 2:] - truth.boxes[:, :2]
         self.low, self.high = truth.boxes[:, :2] - size, truth.boxes[:, :2] + 2 * size
@@ -302,18 +302,17 @@ class _Similarity:
 
     def _near(self, detection: IntArray, person: IntArray) -> Array:
         """(P, K) similarity of each joint; meaningless where it is not annotated."""
-        with np.errstate(over='ignore', invalid='ignore'):
-            square = ((self.predicted[detection] - self.points[person]) ** 2).sum(-1)
-            return np.exp(-(square / self.variances / self.areas[person, None] / 2))
+        return keypoint_similarity(
+            self.predicted[detection], self.points[person], self.areas[person], self.sigmas
+        )
 
     def _in_box(self, detection: IntArray, person: IntArray) -> Array:
         points = self.predicted[detection]
         low, high = self.low[person, None], self.high[person, None]
         with np.errstate(over='ignore', invalid='ignore'):
             outside = np.maximum(0, low - points) + np.maximum(0, points - high)
-            square = (outside**2).sum(-1)
-            near = np.exp(-(square / self.variances / self.areas[person, None] / 2)).mean(1)
-        return np.nan_to_num(near, nan=0.0)  # no box: nothing is known to lie in it
+        near = keypoint_similarity(outside, np.zeros(2), self.areas[person], self.sigmas)
+        return np.nan_to_num(near.mean(1), nan=0.0)  # no box: nothing is known to lie in it
 
     def per_joint(self, found: IntArray) -> tuple[Array, IntArray]:
         """(K,) mean similarity over the persons that were found, and their number."""
