@@ -1,26 +1,10 @@
 """The report: one self-contained html page, and the same figures as json, from plain data."""
 
-from hpemap_mm.analysis.report.blocks import (
-    Bar,
-    Bars,
-    Block,
-    Cell,
-    Cloud,
-    Clouds,
-    Column,
-    Figure,
-    JointFigure,
-    Matrix,
-    Metric,
-    Offset,
-    Offsets,
-    Picture,
-    Pictures,
-    Table,
-    Text,
-)
+from hpemap_mm.analysis.report.blocks import Block, Column, Picture, Pictures, Table, Text
 from hpemap_mm.analysis.report.body import StandingBody, standing_body
 from hpemap_mm.analysis.report.document import About, Flag, Report, Section
+from hpemap_mm.analysis.report.figures import Bar, Bars, Cloud, Clouds, Offset, Offsets
+from hpemap_mm.analysis.report.matrix import Cell, Figure, JointFigure, Matrix, Metric
 from hpemap_mm.analysis.report.page import render, write_report
 from hpemap_mm.analysis.report.pictures import encode_picture
 from hpemap_mm.analysis.report.plain import to_plain

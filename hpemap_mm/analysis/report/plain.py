@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from hpemap_mm.analysis.report.blocks import Cloud, Matrix, Picture
+from hpemap_mm.analysis.report.blocks import Picture
 from hpemap_mm.analysis.report.document import Report
+from hpemap_mm.analysis.report.figures import Cloud
+from hpemap_mm.analysis.report.matrix import Matrix
 from hpemap_mm.analysis.report.values import number
 
 #: Counts the changes of the json's form.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, SupportsFloat
 
 #: Text of a missing number.
 MISSING = 'n/a'
 Unit = str
+#: How a joint follows from those of another skeleton.
+RELATIONS = ('same', 'near', 'derived', 'none')
 
 
 def number(value: SupportsFloat | None, what: str) -> float | None:
@@ -57,6 +59,16 @@ def check_interval(
         raise ValueError(f'{name}: the interval [{low}, {high}] is upside down')
     if value is None and low is not None:
         raise ValueError(f'{name}: an interval [{low}, {high}] without a value')
+
+
+def check_choice(what: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse a value that is none of the choices.
+
+    Raises:
+        ValueError: Naming `what`, and the choices.
+    """
+    if value not in choices:
+        raise ValueError(f'{what} must be one of {list(choices)}, got {value!r}')
 
 
 def shown(value: float | None, unit: Unit, digits: int | None = None) -> str:
