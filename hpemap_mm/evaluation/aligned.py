@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from hpemap_mm.evaluation.by_image import by_image
 from hpemap_mm.evaluation.persons import Predictions, Truth
 from hpemap_mm.evaluation.similarity import keypoint_similarity
 
@@ -132,8 +133,8 @@ def match(
         compared: (K,) joints that the predictions can answer; all where None.
 
     Raises:
-        ValueError: The predictions are in another representation, the sigmas do not fit, or a
-            person that could be taken has no area.
+        ValueError: The predictions are in another representation, the sigmas do not fit, a
+            person that could be taken has no area, or an image is not among ``truth.images``.
     """
     compared = _compared(truth, predictions, compared)
     sigmas = np.asarray(sigmas, float)
@@ -145,7 +146,12 @@ def match(
         raise ValueError(
             f'{truth.name}: OKS needs areas; persons {_some(truth.ids[without])} have none'
         )
-    detections, persons = _pairs_within_images(truth, predictions, np.flatnonzero(usable))
+    in_order = by_image(
+        predictions.image_ids, truth.images, name=predictions.name, falling=predictions.scores
+    )
+    detections, persons = in_order.pairs(
+        by_image(truth.image_ids, truth.images, name=truth.name, rows=np.flatnonzero(usable))
+    )
     similarity = _similarities(truth, predictions, detections, persons, sigmas, compared)
     kept = similarity >= threshold
     chosen = _greedy(
@@ -199,20 +205,6 @@ def _aligned(
         sources=source_of,
         left_over=len(predictions) - len(sources),
     )
-
-
-def _pairs_within_images(
-    truth: Truth, predictions: Predictions, usable: IntArray
-) -> tuple[IntArray, IntArray]:
-    """All (detection, person) of one image; detections by image and falling score."""
-    by_image = usable[np.argsort(truth.image_ids[usable], kind='stable')]
-    images = truth.image_ids[by_image]
-    order = np.lexsort((-predictions.scores, predictions.image_ids))
-    first = np.searchsorted(images, predictions.image_ids[order], side='left')
-    counts = np.searchsorted(images, predictions.image_ids[order], side='right') - first
-    detections = np.repeat(order, counts)
-    within = np.arange(len(detections)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return detections, by_image[np.repeat(first, counts) + within]
 
 
 def _similarities(

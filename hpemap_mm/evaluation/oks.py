@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from hpemap_mm.evaluation.by_image import ByImage, by_image
 from hpemap_mm.evaluation.coco_library import Matches, match_and_count
 from hpemap_mm.evaluation.coco_lines import (
     AREA_RANGES,
@@ -105,27 +106,27 @@ def evaluate_oks(
         ValueError: The predictions are in another representation, the skeleton has no sigmas, a
             person that counts has no area, or a detection's or a person's image is unknown.
     """
-    compared, constants = _checked(truth, predictions, sigmas, joints, max_detections)
-    valid: BoolArray = truth.valid & compared
-    labelled = valid.any(1)
+    if max_detections < 1:
+        raise ValueError(f'max_detections must be positive, got {max_detections}')
+    compared, constants = checked_joints(truth, predictions, sigmas, joints)
+    labelled: BoolArray = np.any(truth.valid[:, compared], axis=1)
     counting = labelled & ~truth.crowd
     size = _areas(truth, areas, counting)
 
-    by_id = np.argsort(truth.images, kind='stable')
-    persons = _by_image(truth.image_ids, truth.images, by_id, truth.name)
-    rows = _by_image(
-        predictions.image_ids, truth.images, by_id, predictions.name, -predictions.scores
+    persons = by_image(truth.image_ids, truth.images, name=truth.name)
+    rows = by_image(
+        predictions.image_ids, truth.images, name=predictions.name, falling=predictions.scores
     ).first(max_detections)
-    similarity = _Similarity(truth, predictions, valid, constants, size)
-    box = predictions.keypoints[rows.order][:, compared]
+    points = predictions.keypoints[:, compared]
+    similarity = _Similarity(truth, points, compared, constants, size)
     with np.errstate(over='ignore', invalid='ignore'):
-        extent = (box.max(1) - box.min(1)).prod(-1)
+        extent = (points.max(1) - points.min(1)).prod(-1)
     matches = match_and_count(
         similarity=similarity.tables(rows, persons),
         detections_per_image=rows.counts,
         persons_per_image=persons.counts,
         scores=predictions.scores[rows.order],
-        detection_areas=extent,
+        detection_areas=extent[rows.order],
         person_areas=size[persons.order],
         crowd=truth.crowd[persons.order],
         ignored=~labelled[persons.order],
@@ -148,7 +149,7 @@ def evaluate_oks(
         per_joint=per_joint,
         per_joint_counts=counts,
         found=found,
-        outcomes=_outcomes(matches, rows, by_id, predictions.scores),
+        outcomes=_outcomes(matches, rows, truth.images, predictions.scores),
     )
 
 
@@ -169,14 +170,13 @@ def weighted_ap(result: OKSResult, image_weights: npt.ArrayLike) -> dict[str, Ar
     return weighted_lines(result.outcomes, image_weights)
 
 
-def _checked(
+def checked_joints(
     truth: Truth,
     predictions: Predictions,
     sigmas: npt.ArrayLike | None,
     joints: npt.ArrayLike | None,
-    max_detections: int,
 ) -> tuple[BoolArray, Array]:
-    """The joints that count, (K,), and their constants, (K,)."""
+    """The joints that count, (K,), and the constants of all, (K,); see :func:`evaluate_oks`."""
     count = len(truth.skeleton)
     if predictions.representation.joints != truth.skeleton.joints:
         raise ValueError(
@@ -189,8 +189,6 @@ def _checked(
     compared = np.ones(count, bool) if joints is None else np.asarray(joints, bool)
     if compared.shape != (count,) or not compared.any():
         raise ValueError(f'joints must be a mask of {count} with at least one, got {compared}')
-    if max_detections < 1:
-        raise ValueError(f'max_detections must be positive, got {max_detections}')
     return compared, constants
 
 
@@ -203,7 +201,7 @@ def _areas(truth: Truth, areas: str, counting: BoolArray) -> Array:
         size = AREA_PER_BOX * sides.prod(1)
     else:
         raise ValueError(f"areas must be 'annotated' or 'box', got {areas!r}")
-    without = counting & ~(size >= 0)
+    without = counting & ~((size >= 0) & (size < np.inf))
     if without.any():
         shown = ', '.join(str(i) for i in truth.ids[without][:5])
         raise ValueError(
@@ -213,95 +211,49 @@ def _areas(truth: Truth, areas: str, counting: BoolArray) -> Array:
     return size
 
 
-@dataclass(frozen=True)
-class _ByImage:
-    """Rows image after image, in the order of the images' ids."""
-
-    order: IntArray
-    counts: IntArray
-
-    @property
-    def starts(self) -> IntArray:
-        return np.cumsum(self.counts) - self.counts
-
-    @property
-    def image(self) -> IntArray:
-        """Number of each row's image."""
-        return np.repeat(np.arange(len(self.counts)), self.counts)
-
-    def first(self, most: int) -> _ByImage:
-        """The first ``most`` rows of each image."""
-        place = np.arange(len(self.order)) - np.repeat(self.starts, self.counts)
-        return _ByImage(self.order[place < most], np.minimum(self.counts, most))
-
-
-def _by_image(
-    image_ids: IntArray, images: IntArray, by_id: IntArray, name: str, key: Array | None = None
-) -> _ByImage:
-    """Group rows by image; in an image by rising ``key``, then in their order."""
-    listed = images[by_id]
-    place = np.searchsorted(listed, image_ids)
-    inside = place < len(listed)
-    inside[inside] = listed[place[inside]] == image_ids[inside]
-    if not inside.all():
-        shown = ', '.join(str(i) for i in np.unique(image_ids[~inside])[:5])
-        raise ValueError(f'{name}: images {shown} are not among those of the truth')
-    order = np.argsort(place, kind='stable') if key is None else np.lexsort((key, place))
-    return _ByImage(order, np.bincount(place, minlength=len(images)))
-
-
 class _Similarity:
     """Keypoint similarities of pairs of a detection and a person, as pycocotools computes them."""
 
     def __init__(
-        self,
-        truth: Truth,
-        predictions: Predictions,
-        valid: BoolArray,
-        sigmas: Array,
-        areas: Array,
+        self, truth: Truth, predicted: Array, compared: BoolArray, sigmas: Array, areas: Array
     ) -> None:
-        self.valid = valid
-        self.points = np.where(valid[..., None], truth.keypoints, 0.0)
-        self.predicted = predictions.keypoints
-        self.sigmas = sigmas
+        self.compared = compared
+        self.valid = truth.valid[:, compared]
+        self.points = np.where(self.valid[..., None], truth.keypoints[:, compared], 0.0)
+        self.predicted = predicted
+        self.sigmas = sigmas[compared]
         self.areas = areas
         # Persons without a joint are fitted by what lies in twice their box.
         size = truth.boxes[:, 2:] - truth.boxes[:, :2]
         self.low, self.high = truth.boxes[:, :2] - size, truth.boxes[:, :2] + 2 * size
 
-    def tables(self, detections: _ByImage, persons: _ByImage) -> list[list[list[float]]]:
+    def tables(self, detections: ByImage, persons: ByImage) -> list[list[list[float]]]:
         """For each image a table, detections x persons."""
-        pairs = detections.counts * persons.counts
-        image = np.repeat(np.arange(len(pairs)), pairs)
-        place = np.arange(len(image)) - np.repeat(np.cumsum(pairs) - pairs, pairs)
-        row, column = np.divmod(place, np.maximum(persons.counts[image], 1))
-        detection = detections.order[detections.starts[image] + row]
-        person = persons.order[persons.starts[image] + column]
-        similarity = np.empty(len(image))
+        detection, person = detections.pairs(persons)
+        similarity = np.empty(len(detection))
         step = max(1, _AT_A_TIME // self.valid.shape[1])
-        for start in range(0, len(image), step):
+        for start in range(0, len(detection), step):
             part = slice(start, start + step)
             similarity[part] = self._of_pairs(detection[part], person[part])
-        ends = np.cumsum(pairs)
+        sizes = detections.counts * persons.counts
         return [
-            similarity[end - many : end].reshape(-1, width).tolist() if many else []
-            for end, many, width in zip(
-                ends.tolist(), pairs.tolist(), persons.counts.tolist(), strict=True
+            similarity[end - size : end].reshape(-1, width).tolist() if size else []
+            for end, size, width in zip(
+                np.cumsum(sizes).tolist(), sizes.tolist(), persons.counts.tolist(), strict=True
             )
         ]
 
     def _of_pairs(self, detection: IntArray, person: IntArray) -> Array:
-        near = self._near(detection, person)
         valid = self.valid[person]
         counts = valid.sum(1)
-        similarity = np.where(valid, near, 0.0).sum(1) / np.maximum(counts, 1)
+        near = np.where(valid, self._near(detection, person), 0.0)
+        similarity = near.sum(1) / np.maximum(counts, 1)
         bare = counts == 0
         similarity[bare] = self._in_box(detection[bare], person[bare])
         return similarity
 
     def _near(self, detection: IntArray, person: IntArray) -> Array:
-        """(P, K) similarity of each joint; meaningless where it is not annotated."""
+        """Similarity of each compared joint; meaningless where it is not annotated."""
         return keypoint_similarity(
             self.predicted[detection], self.points[person], self.areas[person], self.sigmas
         )
@@ -315,13 +267,16 @@ class _Similarity:
         return np.nan_to_num(near.mean(1), nan=0.0)  # no box: nothing is known to lie in it
 
     def per_joint(self, found: IntArray) -> tuple[Array, IntArray]:
-        """(K,) mean similarity over the persons that were found, and their number."""
+        """(K,) mean similarity over the persons that were found, and how many have the joint."""
         persons = np.flatnonzero(found >= 0)
         valid = self.valid[persons]
         near = np.where(valid, self._near(found[persons], persons), 0.0)
-        counts = valid.sum(0)
+        counts = np.zeros(len(self.compared), np.int64)
+        counts[self.compared] = valid.sum(0)
+        mean = np.full(len(self.compared), np.nan)
         with np.errstate(invalid='ignore'):
-            return near.sum(0) / counts, counts
+            mean[self.compared] = near.sum(0) / valid.sum(0)
+        return mean, counts
 
 
 def _lines(matches: Matches) -> dict[str, float]:
@@ -331,7 +286,7 @@ def _lines(matches: Matches) -> dict[str, float]:
     return {name: float(value) for name, value in summarize(precision.T, recall.T).items()}
 
 
-def _found(matches: Matches, rows: _ByImage, persons: _ByImage, counting: BoolArray) -> IntArray:
+def _found(matches: Matches, rows: ByImage, persons: ByImage, counting: BoolArray) -> IntArray:
     """(N,) the detection that took each counting person at the lowest threshold."""
     taken = matches.person[0, 0]
     found = np.full(len(counting), -1)
@@ -340,7 +295,8 @@ def _found(matches: Matches, rows: _ByImage, persons: _ByImage, counting: BoolAr
     return np.where(counting, found, -1)
 
 
-def _outcomes(matches: Matches, rows: _ByImage, by_id: IntArray, scores: Array) -> Outcomes:
+def _outcomes(matches: Matches, rows: ByImage, images: IntArray, scores: Array) -> Outcomes:
+    by_id = np.argsort(images, kind='stable')
     falling = np.argsort(-scores[rows.order], kind='stable')
     taken, ignored = matches.person[..., falling] >= 0, matches.ignored[..., falling]
     positives = np.empty_like(matches.counted)
