@@ -16,6 +16,8 @@ custom_hooks = [
     dict(type='hpemap_mm.IterationSeedHook'),
     # Checkpoints that open under torch.load(weights_only=True).
     dict(type='hpemap_mm.PlainCheckpointHook'),
+    # Where the cross matrix is evaluated, the model answers in all its skeletons.
+    dict(type='hpemap_mm.CrossMatrixHook'),
 ]
 
 randomness = dict(seed=0)

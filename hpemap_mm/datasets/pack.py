@@ -15,6 +15,9 @@ _UPSTREAM_KEYS = tuple(inspect.signature(PackPoseInputs.__init__).parameters['me
 #: Meta keys beside MMPose's own.
 SAMPLE_KEYS = ('skeleton', 'joint_space', 'sample_idx')
 
+#: What datasets know of a person's size -> its name in ``gt_instances``.
+PERSON_FIELDS = {'area': 'areas', 'head_size': 'head_sizes'}
+
 
 @TRANSFORMS.register_module()
 class PackSample(PackPoseInputs):
@@ -23,7 +26,8 @@ class PackSample(PackPoseInputs):
     Adds to the data sample's metainfo ``skeleton`` (name of the skeleton of the
     annotation), ``joint_space`` (name of the space, where one is used) and ``sample_idx``
     (index of the person within its entry), and to its ``gt_instances`` ``areas`` ((N,)
-    float32, px^2: the annotated area that OKS divides by, or MMPose's 0.53 x box).
+    float32, px^2: the annotated area that OKS divides by, or MMPose's 0.53 x box) and, where the
+    dataset knows them, ``head_sizes`` ((N,) float32, px: what PCKh divides by).
     ``dataset_name`` (name of the wrapper's entry) is among MMPose's own keys.
 
     Args:
@@ -49,8 +53,9 @@ class PackSample(PackPoseInputs):
         """Pack ``results`` into ``inputs`` and ``data_samples``."""
         packed = super().transform(results)
         instances = packed['data_samples'].gt_instances
-        if results.get('area') is not None and 'bboxes' in instances:
-            area_N = np.asarray(results['area'], np.float32).reshape(-1)
-            if len(area_N) == len(instances.bboxes):
-                instances.set_field(area_N, 'areas')
+        for key, field in PERSON_FIELDS.items():
+            if results.get(key) is not None and 'bboxes' in instances:
+                values_N = np.asarray(results[key], np.float32).reshape(-1)
+                if len(values_N) == len(instances.bboxes):
+                    instances.set_field(values_N, field)
         return packed

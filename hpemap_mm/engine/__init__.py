@@ -1,11 +1,13 @@
 """Running: checkpoints that are safe to read and to interrupt, seeds, pictures, scores."""
 
 from hpemap_mm.engine.checkpoint import find_resumable, read_checkpoint
+from hpemap_mm.engine.cross_hook import CrossMatrixHook
 from hpemap_mm.engine.hooks import IterationSeedHook, PlainCheckpointHook
 from hpemap_mm.engine.runner import PoseRunner
 from hpemap_mm.files import atomic_path, write_json
 
 __all__ = [
+    'CrossMatrixHook',
     'IterationSeedHook',
     'PlainCheckpointHook',
     'PoseRunner',

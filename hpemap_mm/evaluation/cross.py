@@ -6,7 +6,7 @@ Dimensions: N annotated persons, K joints, I images, B bootstrap replicates.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -166,6 +166,7 @@ class CrossEvaluation:
         truths: Sequence[Truth],
         predictions: Mapping[str, Sequence[Predictions]],
         *,
+        notes: Mapping[str, Sequence[str]] | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> CrossMatrix:
         """Evaluate everything on everything.
@@ -173,6 +174,7 @@ class CrossEvaluation:
         Args:
             truths: The datasets, named differently.
             predictions: By dataset's name, one for each representation.
+            notes: What a reader must know of a dataset, by its name; told in its cells.
             progress: Told the key of each cell before it is computed.
 
         Raises:
@@ -187,13 +189,16 @@ class CrossEvaluation:
         cells: dict[tuple[str, str], Cell] = {}
         for truth in truths:
             weights = self._weights(truth)
-            for prediction in predictions.get(truth.name, ()):
+            given = predictions.get(truth.name, ())
+            for row, prediction in zip(_rows(given), given, strict=True):
                 for translator in (None, *self.translators):
                     if translator is not None and not _fits(translator, prediction, truth):
                         continue
                     if progress:
-                        progress(f'{truth.name}/{prediction.representation.name}')
-                    cell = self._cell(truth, prediction, translator, weights)
+                        progress(f'{truth.name}/{row}')
+                    cell = self._cell(truth, prediction, translator, weights, row)
+                    known = (notes or {}).get(truth.name, ())
+                    cell = replace(cell, notes=(*known, *cell.notes))
                     if (cell.representation, truth.name) in cells:
                         raise ValueError(f'{cell.key} would be computed twice')
                     cells[cell.representation, truth.name] = cell
@@ -250,8 +255,9 @@ class CrossEvaluation:
         predictions: Predictions,
         translator: Translator | None,
         weights: Array | None,
+        row: str,
     ) -> Cell:
-        brought = self.bring(truth, predictions, translator)
+        brought = replace(self.bring(truth, predictions, translator), representation=row)
         about: dict[str, Any] = {
             'representation': brought.label,
             'dataset': truth.name,
@@ -281,10 +287,13 @@ class CrossEvaluation:
         }
         notes = [f'sigmas: {source}'] if self.measures.oks else []
         if self.measures.oks:
-            if (truth.areas > 0).any():
-                figures.update(self._average_precision(truth, brought, sigmas, weights))
+            counting = ~truth.crowd & (truth.valid & brought.compared).any(1)
+            without = int((~(truth.areas[counting] > 0)).sum())
+            if without:
+                reason = 'no areas' if without == counting.sum() else f'{without} without an area'
+                missing = {**missing, **dict.fromkeys(COCO_LINES, reason)}
             else:
-                missing = {**missing, 'AP': 'no areas', 'AR': 'no areas'}
+                figures.update(self._average_precision(truth, brought, sigmas, weights))
         scored = {name: figure for name, figure in figures.items() if not np.isnan(figure.value)}
         missing = {**missing, **{n: 'nothing to score' for n in figures if n not in scored}}
         return Cell(
@@ -314,6 +323,15 @@ class CrossEvaluation:
             low, high = (float('nan'),) * 2 if ends is None else (float(e) for e in ends)
             figures[name] = Figure(value=value, low=low, high=high, instances=result.persons)
         return figures
+
+
+def _rows(predictions: Sequence[Predictions]) -> list[str]:
+    """Names of rows: the representations, and the predictions' own where two share one."""
+    names = [prediction.representation.name for prediction in predictions]
+    return [
+        f'{name}({prediction.name})' if names.count(name) > 1 else name
+        for name, prediction in zip(names, predictions, strict=True)
+    ]
 
 
 def _fits(translator: Translator, predictions: Predictions, truth: Truth) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from hpemap_mm.evaluation.aligned import Aligned
+from hpemap_mm.evaluation.coco_lines import COCO_LINES
 from hpemap_mm.evaluation.figures import Credit
 from hpemap_mm.evaluation.pck import box_sizes, scaled_errors, torso_sizes
 from hpemap_mm.evaluation.pckh import pckh
@@ -55,6 +56,15 @@ class Measures:
                 if any(not 0 < v < np.inf for v in values[name]):
                     raise ValueError(f'{name}: thresholds must be positive, got {values[name]}')
         return cls(**values)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all figures that a cell may have."""
+        boxes = [f'PCK@{threshold:g}_bbox' for threshold in self.bbox]
+        torsos = [f'PCK@{threshold:g}_torso' for threshold in self.torso]
+        heads = [f'PCKh@{threshold:g}' for threshold in self.head]
+        area = ['PCKh-AUC'] * self.head_auc
+        return (*boxes, *torsos, *heads, *area, *(('KS', *COCO_LINES) if self.oks else ()))
 
 
 def credits_of(

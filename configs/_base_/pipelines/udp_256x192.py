@@ -35,4 +35,5 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='hpemap_mm.MultiSkeletonPCK')
-test_evaluator = val_evaluator
+# Every skeleton that the model answers in, on every dataset; of it one figure a cell is logged.
+test_evaluator = dict(type='hpemap_mm.CrossEvaluator', keys=['*->*/PCK@0.1_bbox'])

@@ -41,6 +41,12 @@ def test_areas_of_every_shape_that_datasets_give(area):
     assert sample.gt_instances.areas.dtype == np.float32
 
 
+def test_head_sizes_go_along_where_they_are_known():
+    sample = PackSample()(results(head_size=np.array([[31.5]])))['data_samples']
+    assert sample.gt_instances.head_sizes.tolist() == [31.5]
+    assert 'head_sizes' not in PackSample()(results())['data_samples'].gt_instances
+
+
 def test_keys_may_be_chosen():
     assert PackSample(meta_keys=('id',)).meta_keys == ('id',)
     assert PackSample(meta_keys=('id',), extra_meta_keys=('id', 'skeleton')).meta_keys == (
