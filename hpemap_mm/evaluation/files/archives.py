@@ -1,6 +1,6 @@
-"""Arrays out of ``.npz`` and MATLAB files, without trusting them.
+"""Arrays out of ``.npz`` files, without trusting them.
 
-Damaged files make numpy, zipfile and scipy raise nearly anything (``zlib.error``, ``KeyError``,
+Damaged files make numpy and zipfile raise nearly anything (``zlib.error``, ``KeyError``,
 ``struct.error``, ``MemoryError``, ``TypeError``, ...). Here, and only here, any exception of
 theirs becomes a problem of the file.
 """
@@ -14,19 +14,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
 from hpemap_mm.errors import DataError, ProblemList
-
-#: MATLAB's classes that hold plain numbers, as ``scipy.io.whosmat`` names them.
-NUMERIC_CLASSES = frozenset(
-    {
-        *('double', 'single', 'logical'),
-        *('int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64'),
-    }
-)
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -82,35 +73,6 @@ def _read_npy(path: str, name: str, data: bytes) -> npt.NDArray[Any]:
         raise _error(where, what, 'the file is incomplete: write it again')
     stream.seek(0)
     return npy.read_array(stream, allow_pickle=False)
-
-
-def read_mat(path: str, data: bytes, wanted: Collection[str]) -> tuple[Arrays, list[str]]:
-    """The wanted numeric variables of a MATLAB 5 file, and the names of all that it holds.
-
-    Variables that are cells, structs, text or sparse are not loaded.
-
-    Raises:
-        DataError: The file is damaged, or a wanted variable is not plain numbers or occurs twice.
-    """
-    from scipy.io import loadmat, whosmat
-
-    what = 'is a damaged MATLAB file'
-    with _foreign(path, what):
-        listed = [(str(name), str(kind)) for name, _, kind in whosmat(io.BytesIO(data))]
-    names = [name for name, _ in listed]
-    problems = ProblemList()
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.add(path, f'holds {name!r} {names.count(name)} times', 'write each variable once')
-    for name, kind in listed:
-        if name in wanted and kind not in NUMERIC_CLASSES:
-            problems.add(f'{path}: variable {name!r}', f'is a {kind}', 'save it as a numeric array')
-    problems.raise_if_any()
-    present = [name for name in names if name in wanted]
-    if not present:
-        return {}, names
-    with _foreign(path, what):
-        loaded = loadmat(io.BytesIO(data), variable_names=present)
-        return {name: np.asarray(loaded[name]) for name in present}, names
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hpemap_mm.errors import DataError, Problem
-from hpemap_mm.evaluation.files.archives import Arrays, read_mat, read_npz
+from hpemap_mm.evaluation.files.archives import Arrays, read_npz
+from hpemap_mm.evaluation.files.matlab import read_mat
 
 #: First bytes of files that are something else, and what to do with them.
 NOT_READ = {
@@ -95,21 +96,22 @@ def _read(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
-        folder = Path(path).parent
-        beside = sorted(f.name for f in folder.iterdir()) if folder.is_dir() else []
-        close = get_close_matches(Path(path).name, beside, n=1)
-        if close:
-            fix = f'did you mean {close[0]!r}?'
-        elif beside:
-            fix = 'check the name'
-        else:
-            fix = 'check the folder: it is not there, or empty'
-        raise _error(path, 'is not there', fix) from None
+        raise _error(path, 'is not there', _similar(Path(path))) from None
     except IsADirectoryError:
         raise _error(path, 'is a folder', 'name a file in it') from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         what = f'cannot be read ({error})'
         raise _error(repr(path), what, 'check the name and the rights') from error
+
+
+def _similar(path: Path) -> str:
+    """What to do about a file that is not there."""
+    try:
+        beside = sorted(file.name for file in path.parent.iterdir())
+    except OSError:
+        return 'check its folder: it cannot be listed'
+    close = get_close_matches(path.name, beside, n=1)
+    return f'did you mean {close[0]!r}?' if close else 'check the name'
 
 
 def _json(path: str, data: bytes) -> Any:
@@ -119,11 +121,9 @@ def _json(path: str, data: bytes) -> Any:
         what = f'is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}'
         raise _error(path, what, 'save it as UTF-8, or write it again') from None
     except json.JSONDecodeError as error:
-        rest = data.decode('utf-8')[error.pos :]
+        at_end = not data.decode('utf-8')[error.pos :].strip() or 'Unterminated' in error.msg
         what = f'is not json at line {error.lineno}, column {error.colno}: {error.msg}'
-        fix = (
-            'correct it' if rest.strip() else 'it ends too early, as after a crash: write it again'
-        )
+        fix = 'it ends too early: write it again' if at_end else 'correct it'
         raise _error(path, what, fix) from None
     except RecursionError:
         raise _error(path, 'is nested too deeply', 'write a flat list of rows') from None

@@ -31,6 +31,8 @@ def check_images(image_ids: IntArray, truth: Truth | None, problems: RowProblems
 
 def images_of(ids: IntArray, truth: Truth) -> IntArray:
     """The image of each person by the truth; (M,). Persons that it lacks have any."""
+    if not len(truth):
+        return np.zeros(len(ids), np.int64)
     order = np.argsort(truth.ids)
     places = np.searchsorted(truth.ids[order], ids).clip(max=len(truth) - 1)
     return truth.image_ids[order][places]

@@ -78,8 +78,6 @@ def read_truth_arrays(
         if not names:
             notes.append('the file names no images: every person is taken as an image of its own')
     if images is not None:
-        images = images.ravel()
-        check_unique(images, 'image', RowProblems(path), fix='')
         for i in rows_where(~np.isin(image_ids, images)):
             problems.add(i, f'image {image_ids[i]} is not among the images', 'list it there too')
         problems.raise_if_any()
@@ -126,18 +124,19 @@ def read_lsp(
     problems.raise_if_any()
     assert table is not None
     names = _names(arrays, len(table), problems)
-    check_points(table[..., :2], skeleton.joints, problems, fix=CORRECT)
+    if 'image' not in arrays:
+        problems.add_file("has no 'image'", f'save {len(table)} file names')
+    labelled = table[..., 2] > 0
+    check_points(table[..., :2], skeleton.joints, problems, fix=CORRECT, matters=labelled)
     for i in rows_where(~np.isin(table[..., 2], (0, 1)).all(1)):
         problems.add(i, 'has a label that is neither 0 nor 1', CORRECT)
     problems.raise_if_any()
-    valid = (table[..., 2] > 0) & (table[..., :2] >= 0).all(-1)
+    valid = labelled & (table[..., :2] >= 0).all(-1)
     points = np.where(valid[..., None], table[..., :2] - base, 0.0)
     boxes = _around(points, valid)
     notes = [f'boxes: the extent of the joints x {LSP_BOX_PADDING}, not clipped to the image']
-    image_ids = np.unique(names, return_inverse=True)[1] if names else np.arange(len(table))
-    if names:
-        first = {n: i for i, n in enumerate(dict.fromkeys(names))}
-        image_ids = np.array([first[n] for n in names])
+    first = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    image_ids = np.array([first[name] for name in names])
     truth = Truth.build(
         name=name,
         skeleton=skeleton,
@@ -146,7 +145,7 @@ def read_lsp(
         image_ids=image_ids,
         boxes=boxes,
         areas=fill_areas(np.full(len(table), np.nan), boxes, notes),
-        image_names=dict(zip(image_ids.tolist(), names, strict=True)) if names else None,
+        image_names=dict(zip(image_ids.tolist(), names, strict=True)),
         source=path,
     )
     return truth, notes
@@ -211,7 +210,11 @@ def _names(arrays: Mapping[str, Any], count: int, problems: RowProblems) -> list
         what = f"'image' has shape {array.shape} of {array.dtype}"
         problems.add_file(what, f'save {count} file names')
         return []
-    return [str(name) for name in array.tolist()]
+    try:
+        return [str(name) for name in array.tolist()]
+    except ValueError as error:  # numbers that are no characters
+        problems.add_file(f"'image' is not text ({error})", f'save {count} file names')
+        return []
 
 
 def _optional(
@@ -234,6 +237,9 @@ def _optional(
     for i in rows_where(wrong.any(1)):
         value = flat[i][wrong[i]][0]
         problems.add(i, f'has {value:g} in {name!r}', 'correct it; NaN is "unknown"')
+    if name == 'boxes':
+        for i in rows_where((array[:, 2:] < array[:, :2]).any(1)):
+            problems.add(i, f'has the box {array[i].tolist()}', 'write x1, y1, x2, y2')
     return array
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hpemap_mm.evaluation.files.content import RepeatedKeys
-from hpemap_mm.evaluation.files.joints import agreement, describe_count, recognise
+from hpemap_mm.evaluation.files.joints import NAMES_AGREE, agreement, describe_count, recognise
 from hpemap_mm.evaluation.files.parts import fill_areas, fill_head_sizes
 from hpemap_mm.evaluation.files.rows import (
     FARTHEST,
@@ -63,7 +63,7 @@ def read_coco_truth(
     fix = 'number the annotations with different integers'
     ids = integers(rows, 'id', problems, fix=fix)
     image_ids = integers(rows, 'image_id', problems, fix="write the id of the person's image")
-    skeleton = _skeleton(value, rows, skeleton, problems)
+    skeleton = _skeleton(value, rows, skeleton, problems, notes)
     problems.raise_if_any()
     assert skeleton is not None
     check_unique(ids, 'id', problems, fix=fix)
@@ -143,19 +143,22 @@ def _person_rows(
     check_objects(rows, problems)
     problems.raise_if_any()
     categories = _categories(value)
-    if len(categories) < 2:
+    listed = [category['id'] for category in categories]
+    for i, row in enumerate(rows):
+        if listed and ('category_id' in row or len(listed) > 1):
+            category = row.get('category_id')
+            if type(category) is not int or category not in listed:
+                what = f"'category_id' is {show(category)}"
+                problems.add(i, what, f'write one of {show(listed)}')
+    problems.raise_if_any()
+    if len(listed) < 2:
         return rows, list(range(len(rows)))
     persons = [c['id'] for c in categories if c.get('name') == 'person']
-    if len(persons) != 1:
-        problems.add_file(
-            f'has {len(categories)} categories, {len(persons)} of them named person',
-            "name the persons' category 'person'",
-        )
-        problems.raise_if_any()
-    places = [i for i, row in enumerate(rows) if row.get('category_id') == persons[0]]
-    if not places:
-        problems.add_file(f'has no annotation of category {persons[0]} (person)', CORRECT)
-        problems.raise_if_any()
+    places = [i for i, row in enumerate(rows) if row['category_id'] in persons]
+    if len(persons) != 1 or not places:
+        what = f'has {len(listed)} categories and {len(places)} annotations of one named person'
+        problems.add_file(what, "name the persons' category 'person'")
+    problems.raise_if_any()
     if len(places) < len(rows):
         notes.append(f'{len(rows) - len(places)} annotations of other categories are left out')
     return [rows[i] for i in places], places
@@ -181,6 +184,7 @@ def _skeleton(
     rows: Sequence[Mapping[str, Any]],
     wanted: Skeleton | None,
     problems: RowProblems,
+    notes: list[str],
 ) -> Skeleton | None:
     """The skeleton that was named, if the file does not contradict; else the one it names."""
     names = _joint_names(value)
@@ -198,13 +202,14 @@ def _skeleton(
                 f'name the skeleton: {", ".join(list_skeletons())}',
             )
         return found
-    if found is not None and len(found) == len(wanted) and found.joints != wanted.joints:
-        least = agreement(found.joints, wanted)
-        if agreement(names, found) > agreement(names, wanted) and least < 1:
+    if found is not None and agreement(names, found) > agreement(names, wanted):
+        if len(found) == len(wanted):
             problems.add_file(
                 f'names the joints of {found.name!r}, not those of {wanted.name!r}',
                 f'name {found.name!r} as the skeleton of the truth',
             )
+    elif names and agreement(names, wanted) < NAMES_AGREE:
+        notes.append(f"the file's own names of the joints are not those of {wanted.name}")
     return wanted
 
 
