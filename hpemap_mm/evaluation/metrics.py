@@ -27,7 +27,7 @@ class MultiSkeletonPCK(BaseMetric):
 
     Args:
         thresholds: Thresholds by normalizer: 'bbox' is the longer side of the person's box,
-            'torso' a shoulder to the opposite hip.
+            'torso' a shoulder to the opposite hip, 'head' MPII's head size (PCKh).
         entries: Only these entries; all where None.
         collect_device: See MMEngine's BaseMetric.
         collect_dir: See MMEngine's BaseMetric.
@@ -57,7 +57,8 @@ class MultiSkeletonPCK(BaseMetric):
         """Keep what the scores need of each sample.
 
         Raises:
-            ValueError: A sample is not answered in the skeleton of its annotation.
+            ValueError: A sample is not answered in the skeleton of its annotation, or has no head
+                size where thresholds of the head are asked for.
         """
         for sample in data_samples:
             if self.entries is not None and sample['dataset_name'] not in self.entries:
@@ -73,6 +74,11 @@ class MultiSkeletonPCK(BaseMetric):
                     f"{answered}. Set test_cfg answer='own' and leave ToJointSpace out of test "
                     'pipelines.'
                 )
+            if 'head' in self.thresholds and 'head_sizes' not in truth:
+                raise ValueError(
+                    f'Sample {sample.get("id")} of {sample["dataset_name"]} has no head_sizes: '
+                    "thresholds of 'head' are for MPII; name its entries in `entries`."
+                )
             self.results.append(
                 {
                     'entry': sample['dataset_name'],
@@ -82,6 +88,7 @@ class MultiSkeletonPCK(BaseMetric):
                     'truth': np.asarray(truth['keypoints'])[..., :2],
                     'visible': np.asarray(truth['keypoints_visible']),
                     'bbox': np.asarray(truth['bboxes']),
+                    'head': np.asarray(truth.get('head_sizes', np.nan), float).reshape(-1),
                 }
             )
 
@@ -116,6 +123,8 @@ class MultiSkeletonPCK(BaseMetric):
         visible = visible.reshape(len(truth), len(skeleton), -1)[..., 0]
         valid = visible > 0
         sizes = {'bbox': box_sizes(boxes)}
+        if 'head' in self.thresholds:
+            sizes['head'] = np.concatenate([row['head'] for row in rows])
         if 'torso' in self.thresholds:
             sizes['torso'] = torso_sizes(truth, valid, skeleton)
         metrics = {

@@ -55,6 +55,15 @@ def test_each_entry_is_scored_in_its_own_skeleton():
     assert metric.table['c']['metrics']['PCK@0.1_bbox']['joints'] == 16
 
 
+def test_errors_may_be_divided_by_the_head():
+    one = sample('a', 'mpii', off=6.0)
+    one['gt_instances']['head_sizes'] = np.array([12.0], np.float32)
+    scores, _ = evaluate([one], thresholds={'head': [0.5, 0.49]})
+    assert scores == {'a/PCK@0.5_head': 1.0, 'a/PCK@0.49_head': 0.0}
+    with pytest.raises(ValueError, match='no head_sizes'):
+        evaluate([sample('a', 'mpii')], thresholds={'head': [0.5]})
+
+
 def test_hidden_joints_do_not_count():
     _, metric = evaluate([sample('a', 'coco', hidden=['nose', 'left_eye'])])
     figures = metric.table['a']['metrics']['PCK@0.05_bbox']
