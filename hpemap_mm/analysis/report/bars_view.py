@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hpemap_mm.analysis.report.figures import Bar, Bars
 from hpemap_mm.analysis.report.frame import Numbering, framed
 from hpemap_mm.analysis.report.markup import Markup, count_text, el, name_text
@@ -48,6 +50,14 @@ def bar_rows(bars: Bars) -> Markup:
         limits = (0.0, 1.0)
     scale = axis(values, limits)
     series = [{bar.label: bar for bar in row} for row in bars.series.values()]
+    labels = bars.labels
+    half = (len(labels) + 1) // 2 if len(labels) >= TWO_COLUMNS else len(labels)
+    parts = [labels[:half], labels[half:]] if half < len(labels) else [labels]
+    lists = [_list(part, series, bars, scale) for part in parts]
+    return el('div', {'class': 'bars two' if len(lists) == 2 else 'bars'}, *lists)
+
+
+def _list(labels: Sequence[str], series: list[dict[str, Bar]], bars: Bars, scale: Axis) -> Markup:
     rows = [
         el(
             'li',
@@ -56,33 +66,28 @@ def bar_rows(bars: Bars) -> Markup:
             el(
                 'span',
                 {'class': 'tracks'},
-                *(
-                    _bar(row.get(label), i, bars, scale)
-                    for i, row in enumerate(series)
-                    if label in row or len(series) > 1
-                ),
+                *(_bar(row.get(label), i, bars, scale) for i, row in enumerate(series)),
             ),
         )
-        for label in bars.labels
+        for label in labels
     ]
+    digits = max(0, scale.digits - 2) if bars.unit == '%' else scale.digits
     ticks = [
         el(
             'span',
             {'style': f'left:{100 * scale.place(tick):.2f}%'},
-            shown(tick, bars.unit, max(0, scale.digits - 2) if bars.unit == '%' else scale.digits),
+            shown(tick, bars.unit, digits),
         )
         for tick in scale.ticks
     ]
-    unit = el('span', {'class': 'unit'}, 'per cent' if bars.unit == '%' else bars.unit)
     axis_row = el(
         'li',
         {'class': 'axis', 'aria-hidden': 'true'},
-        el('span', {'class': 'label'}),
-        el('span', {'class': 'tracks'}, el('span', {'class': 'ticks'}, *ticks), unit),
+        el('span', {'class': 'label'}, 'per cent' if bars.unit == '%' else bars.unit),
+        el('span', {'class': 'tracks'}, el('span', {'class': 'ticks'}, *ticks)),
     )
-    kind = 'bars two' if len(rows) >= TWO_COLUMNS else 'bars'
     step = 100 / (len(scale.ticks) - 1)
-    return el('ul', {'class': kind, 'style': f'--step:{step:.4f}%'}, *rows, axis_row)
+    return el('ul', {'style': f'--step:{step:.4f}%'}, *rows, axis_row)
 
 
 def _bar(bar: Bar | None, series: int, bars: Bars, scale: Axis) -> Markup:

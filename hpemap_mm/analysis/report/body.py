@@ -24,7 +24,7 @@ Capsule = tuple[Point, Point, float, float]
 HEAD_SIZE = 0.75
 #: Degrees: arms and legs a little apart, so that arrows do not meet.
 POSE: Mapping[str, float] = MappingProxyType(
-    {f'{side}_{name}': v for side in SIDES for name, v in (('arm_side', 17.0), ('hip_side', 4.5))}
+    {f'{side}_{name}': v for side in SIDES for name, v in (('arm_side', 14.0), ('hip_side', 4.5))}
 )
 
 #: Canonical joint without its side -> (bone, fraction of it); '{side}' stands for the side.

@@ -25,7 +25,8 @@ def clouds_view(clouds: Clouds, numbering: Numbering) -> Markup:
     key = el(
         'p',
         {'class': 'key'},
-        el('span', {}, f'rings at {rings_text} {clouds.unit}') if rings else None,
+        el('span', {}, f'frames: {radius:.2g} {clouds.unit} to each side'),
+        el('span', {}, f'dashed: {rings_text} {clouds.unit}') if rings else None,
         el('span', {}, el('i', {'class': 'cross'}, '+'), ' the centre'),
         el('span', {}, 'ellipses: 1 and 2 standard deviations of the core'),
     )
@@ -35,10 +36,10 @@ def clouds_view(clouds: Clouds, numbering: Numbering) -> Markup:
 
 
 def _radius(clouds: Clouds) -> float:
-    """A round radius that 95 in 100 points are within, in either direction."""
+    """The radius that 9 in 10 points are within, in either direction."""
     reaches = [np.abs(np.asarray(c.points)).max(axis=1) for c in clouds.clouds]
     reach = np.concatenate([*reaches, np.zeros(0)])
-    wanted = float(np.quantile(reach, 0.95)) if len(reach) else 1.0
+    wanted = float(np.quantile(reach, 0.9)) if len(reach) else 1.0
     return wanted if wanted > 0 else 1.0
 
 

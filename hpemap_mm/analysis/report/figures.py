@@ -204,7 +204,7 @@ class Clouds:
         title: Heading.
         clouds: The panels.
         unit: Of the points, in words.
-        radius: Half the width of a panel; by default it holds 95 in 100 of all points.
+        radius: Half the width of a panel; by default it holds 9 in 10 of all points.
         rings: Radii of the circles drawn for scale.
         lead: A sentence above.
         note: Small print below.

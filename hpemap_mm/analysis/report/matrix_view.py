@@ -229,22 +229,39 @@ def _details(matrix: Matrix, metrics: list[Metric], i: int, j: int, ident: str) 
             name_text(dataset),
         ),
         el('p', {'class': 'reason'}, cell.reason) if cell.reason else None,
-        _figures_table(cell, metrics),
-        *(el('p', {'class': 'note'}, note) for note in cell.notes),
-        _relations(cell),
+        el(
+            'div',
+            {},
+            _figures_table(cell, metrics),
+            *(el('p', {'class': 'note'}, note) for note in cell.notes),
+            _relations(cell),
+        ),
     ]
-    for k, metric in enumerate(metrics):
-        per_joint = cell.per_joint.get(metric.name)
-        if not per_joint:
-            continue
-        rows = [
-            Bar(label=joint, value=f.value, low=f.low, high=f.high, n=f.n)
-            for joint, f in per_joint.items()
-        ]
-        bars = Bars(title=metric.name, series={'': rows}, unit=metric.unit, digits=metric.digits)
-        heading = el('h5', {}, f'{metric.name} by joint')
-        parts.append(el('div', {'class': 'metric', 'data-k': k}, heading, bar_rows(bars)))
-    return el('article', {'class': 'cell-details', 'id': f'{ident}-{i}-{j}'}, *parts)
+    charts = [_by_joint(cell, metric, k) for k, metric in enumerate(metrics)]
+    if any(charts):
+        parts.append(el('div', {'class': 'of-joints'}, *charts))
+    kind = 'cell-details has-joints' if any(charts) else 'cell-details'
+    return el('article', {'class': kind, 'id': f'{ident}-{i}-{j}'}, *parts)
+
+
+def _by_joint(cell: Cell, metric: Metric, k: int) -> Markup | None:
+    per_joint = cell.per_joint.get(metric.name)
+    if not per_joint:
+        return None
+    rows = [
+        Bar(
+            label=joint,
+            value=f.value,
+            low=f.low,
+            high=f.high,
+            n=f.n,
+            note='' if cell.relations.get(joint, 'same') == 'same' else cell.relations[joint],
+        )
+        for joint, f in per_joint.items()
+    ]
+    bars = Bars(title=metric.name, series={'': rows}, unit=metric.unit, digits=metric.digits)
+    heading = el('h5', {}, f'{metric.name} by joint')
+    return el('div', {'class': 'metric', 'data-k': k}, heading, bar_rows(bars))
 
 
 def _figures_table(cell: Cell, metrics: list[Metric]) -> Markup | None:
@@ -292,5 +309,5 @@ def _relations(cell: Cell) -> Markup | None:
         joints = [joint for joint, r in cell.relations.items() if r == relation]
         if joints:
             term = el('dt', {}, f'{RELATION_WORDS[relation]} ({len(joints)})')
-            items += [term, el('dd', {}, name_text(', '.join(joints)))]
+            items += [term, el('dd', {}, ', '.join(joints))]
     return el('dl', {'class': 'relations'}, *items)

@@ -14,11 +14,15 @@ from hpemap_mm.analysis.report.scale import round_down
 from hpemap_mm.analysis.report.tables_view import sortable
 
 #: Picture units in a head size.
-UNIT = 44.0
+UNIT = 40.0
 #: Least distance between labels, picture units.
 LINE = 17.0
 #: More joints than these are not labelled: their names are in the table.
 LABELLED = 32
+#: About how long the longest arrow is drawn, head sizes.
+LONGEST = 1.6
+#: Width of a letter of a label, picture units.
+LETTER = 7.4
 SIDE_WORDS = frozenset({'left', 'right'})
 
 
@@ -27,7 +31,7 @@ def offsets_view(offsets: Offsets, numbering: Numbering) -> Markup:
     longest = max((math.hypot(o.x, o.y) for o in offsets.offsets), default=0.0)
     magnify = offsets.magnify
     if magnify is None:
-        magnify = min(50.0, round_down(1.0 / longest)) if longest > 0 else 1.0
+        magnify = min(50.0, round_down(LONGEST / longest)) if longest > 0 else 1.0
     body = el(
         'div',
         {'class': 'plate'},
@@ -103,7 +107,8 @@ def _drawing(offsets: Offsets, magnify: float) -> Markup:
     left, right = min(x for x, _ in extent), max(x for x, _ in extent)
     top, bottom = min(y for _, y in extent), max(y for _, y in extent)
     labelled = len(offsets.offsets) <= LABELLED
-    margin = 116.0 if labelled else 12.0
+    letters = max((len(_short(o.joint)) for o in offsets.offsets), default=0) + 6
+    margin = 22 + LETTER * letters if labelled else 12.0
     x0, x1 = UNIT * left - margin, UNIT * right + margin
     y0, y1 = UNIT * top - 14, UNIT * bottom + 40
     edge = (UNIT * left - 14, UNIT * right + 14)
@@ -184,22 +189,6 @@ def _arrow(offset: Offset, start: Point, tip: Point, magnify: float) -> Markup:
     kind = _class_of(offset)
     hollow = ' hollow' if offset.relation != 'same' else ''
     parts = [el('circle', {'class': f'joint{hollow}', 'cx': f'{x:.1f}', 'cy': f'{y:.1f}', 'r': 3})]
-    if None not in (offset.low_x, offset.low_y):
-        low_x, high_x = _ends(offset.low_x, offset.high_x)
-        low_y, high_y = _ends(offset.low_y, offset.high_y)
-        scale = UNIT * magnify
-        parts.append(
-            el(
-                'ellipse',
-                {
-                    'class': 'interval',
-                    'cx': f'{x + scale * (low_x + high_x) / 2:.1f}',
-                    'cy': f'{y + scale * (low_y + high_y) / 2:.1f}',
-                    'rx': f'{max(1.0, scale * (high_x - low_x) / 2):.1f}',
-                    'ry': f'{max(1.0, scale * (high_y - low_y) / 2):.1f}',
-                },
-            )
-        )
     if length > 1:
         head = min(9.0, 0.55 * length)
         ux, uy = dx / length, dy / length
@@ -216,6 +205,22 @@ def _arrow(offset: Offset, start: Point, tip: Point, magnify: float) -> Markup:
                     'd': f'M{x + dx:.1f} {y + dy:.1f}'
                     f'L{back[0] - wing * uy:.1f} {back[1] + wing * ux:.1f}'
                     f'L{back[0] + wing * uy:.1f} {back[1] - wing * ux:.1f}Z',
+                },
+            )
+        )
+    if None not in (offset.low_x, offset.low_y):
+        low_x, high_x = _ends(offset.low_x, offset.high_x)
+        low_y, high_y = _ends(offset.low_y, offset.high_y)
+        scale = UNIT * magnify
+        parts.append(
+            el(
+                'ellipse',
+                {
+                    'class': 'interval',
+                    'cx': f'{x + scale * (low_x + high_x) / 2:.1f}',
+                    'cy': f'{y + scale * (low_y + high_y) / 2:.1f}',
+                    'rx': f'{max(1.0, scale * (high_x - low_x) / 2):.1f}',
+                    'ry': f'{max(1.0, scale * (high_y - low_y) / 2):.1f}',
                 },
             )
         )
@@ -261,7 +266,6 @@ def _labels(
                     },
                 )
             )
-            words = [word for word in offset.joint.split('_') if word not in SIDE_WORDS]
             parts.append(
                 el(
                     'text',
@@ -270,11 +274,17 @@ def _labels(
                         'y': f'{y + 4:.1f}',
                         'text-anchor': 'end' if sign < 0 else 'start',
                     },
-                    ' '.join(words) or offset.joint,
+                    _short(offset.joint),
                     el('tspan', {'dx': 5}, f'{math.hypot(offset.x, offset.y):.2f}'),
                 )
             )
     return el('g', {'class': 'labels'}, *parts)
+
+
+def _short(joint: str) -> str:
+    """A joint's name without its side."""
+    words = [word for word in joint.split('_') if word not in SIDE_WORDS]
+    return ' '.join(words) or joint
 
 
 def spread(wanted: Sequence[float], gap: float, span: tuple[float, float]) -> list[float]:

@@ -73,6 +73,10 @@
     if (element && element.matches(':focus-visible')) show(element); else hide();
   });
   document.addEventListener('keydown', (event) => { if (event.key === 'Escape') hide(); });
+  document.addEventListener('click', (event) => {
+    const element = tipped(event);
+    if (element && !element.matches('a')) show(element);
+  });
   addEventListener('scroll', hide, { passive: true, capture: true });
 
   // Tables sort by a click on a heading, again for the other way; what is not known stays last.

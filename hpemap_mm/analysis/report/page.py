@@ -148,7 +148,9 @@ def _contents(report: Report) -> Markup:
 
 def _flag(flag: Flag) -> Markup:
     word = el('b', {}, FLAG_WORDS[flag.level])
-    return el('p', {'class': f'flag {flag.level}', 'role': 'note'}, word, el('span', {}, flag.text))
+    return el(
+        'p', {'class': f'flag flag-{flag.level}', 'role': 'note'}, word, el('span', {}, flag.text)
+    )
 
 
 def _section(number: int, section: Section, numbering: Numbering) -> Markup:

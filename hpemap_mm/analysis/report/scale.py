@@ -11,8 +11,10 @@ import numpy as np
 #: Anchors of the heat map's colours in OKLCH (lightness, chroma, hue in degrees). Lightness runs
 #: evenly from the page's to the far end, so equal steps of a value look equal, in any colour
 #: vision and in grey; values are printed in their cells all the same.
-LIGHT_RAMP = ((0.965, 0.020, 120.0), (0.700, 0.085, 205.0), (0.435, 0.115, 262.0))
-DARK_RAMP = ((0.285, 0.030, 265.0), (0.560, 0.085, 225.0), (0.835, 0.100, 175.0))
+LIGHT_RAMP = ((0.965, 0.020, 120.0), (0.665, 0.085, 210.0), (0.365, 0.115, 264.0))
+DARK_RAMP = ((0.280, 0.030, 265.0), (0.520, 0.080, 232.0), (0.760, 0.090, 192.0))
+#: WCAG 2.2, 1.4.3: least contrast of text. On any colour black or white has it.
+CONTRAST = 4.5
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -91,7 +93,7 @@ def heat(place: float, *, dark: bool = False) -> tuple[str, str]:
     mixed = anchors[first] + (position - first) * (anchors[first + 1] - anchors[first])
     rgb = _srgb(mixed)
     luminance = relative_luminance(rgb)
-    ink = '#000000' if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else '#ffffff'
+    ink = '#ffffff' if 1.05 / (luminance + 0.05) >= CONTRAST else '#000000'
     return rgb, ink
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from hpemap_mm.analysis.report.blocks import Column, Table
 from hpemap_mm.analysis.report.frame import Numbering, framed, scrolled
-from hpemap_mm.analysis.report.markup import Markup, el, name_text
+from hpemap_mm.analysis.report.markup import Markup, count_text, el, name_text
 from hpemap_mm.analysis.report.values import interval_text, number, shown
 
 #: Tables with more rows scroll inside the page.
@@ -69,6 +69,11 @@ def _cell(value: Any, column: Column, digits: int | None) -> Markup:
     return el(
         'td',
         {'class': 'num', 'data-v': '' if value is None else repr(value)},
-        '\N{EN DASH}' if value is None else shown(value, unit, digits),
+        '\N{EN DASH}' if value is None else _text(value, unit, digits),
         el('small', {}, interval) if interval else None,
     )
+
+
+def _text(value: float, unit: str, digits: int | None) -> str:
+    whole = digits == 0 and not unit
+    return count_text(round(value)) if whole else shown(value, unit, digits)
