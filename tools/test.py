@@ -1,18 +1,23 @@
-"""Score a model and draw its predictions: python tools/test.py CONFIG CHECKPOINT."""
+"""Score a model on every dataset, in every skeleton: python tools/test.py CONFIG CHECKPOINT."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hpemap_mm  # noqa: F401 - prepares MMPose before anything imports it
-from hpemap_mm.commandline import relative_to_here, run_tool
+from hpemap_mm.commandline import command_line, relative_to_here, run_tool
 from hpemap_mm.engine.launch import add_run_arguments, load_config
+from hpemap_mm.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, test, print the table, write scores.json and the pictures."""
+    """Parse, test, print the matrix, write scores.json, the report and the pictures."""
     parser = argparse.ArgumentParser(description='Score a pose model, draw its predictions.')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='weights, as train.py writes them')
@@ -20,14 +25,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         '--pictures', type=int, default=6, metavar='N', help='per dataset, 0 for none (default 6)'
     )
+    parser.add_argument(
+        '--report-pictures',
+        type=int,
+        default=3,
+        metavar='N',
+        help='best, worst and random persons of each dataset in report.html (default 3 each)',
+    )
+    parser.add_argument(
+        '--dump-predictions',
+        action='store_true',
+        help='write predictions/, which tools/evaluate.py reads',
+    )
     add_run_arguments(parser)
     args = parser.parse_args(argv)
 
     from mmengine.dist import is_main_process
 
-    from hpemap_mm.engine import PoseRunner
+    from hpemap_mm.engine import CrossMatrixHook, PoseRunner
     from hpemap_mm.engine.pictures import draw_predictions
-    from hpemap_mm.engine.scores import render, score_tables, write_scores
+    from hpemap_mm.engine.scores import cross_evaluators, score_tables
 
     config = load_config(args.config, options=args.cfg_options, launcher=args.launcher)
     out = Path(args.out or Path(config.work_dir) / 'test')
@@ -35,13 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     config.resume, config.load_from = False, args.checkpoint
 
     runner = PoseRunner.from_cfg(config)
+    if len(cross_evaluators(runner.test_evaluator)) > 1:
+        what = 'has several CrossEvaluators, a report is of one'
+        raise DataError([Problem(args.config, f'test_evaluator {what}', 'give one for all entries')])
+    if not any(isinstance(hook, CrossMatrixHook) for hook in runner.hooks):
+        runner.register_hook(CrossMatrixHook())
     runner.test()
     if is_main_process():
         tables = score_tables(runner.test_evaluator)
-        print(render(tables, 'PCK in per cent, each dataset in its own skeleton'))
-        scores = out / 'scores.json'
-        write_scores(scores, tables, config=args.config, checkpoint=args.checkpoint)
-        print(f'scores:   {relative_to_here(scores)}')
+        _publish(runner, tables, out, args)
         if args.pictures:
             folder = out / 'pictures'
             model = getattr(runner.model, 'module', runner.model)
@@ -50,6 +69,41 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             print(f'pictures: {relative_to_here(folder)} ({count})')
     return 0
+
+
+def _publish(runner: Runner, tables: dict, out: Path, args: argparse.Namespace) -> None:
+    """Print the tables; write scores.json, report.html and predictions/."""
+    from hpemap_mm.analysis.matrix_text import render_matrix
+    from hpemap_mm.engine.scores import cross_evaluators, dump_predictions, render, write_scores
+    from hpemap_mm.engine.run_report import write_test_report
+
+    metrics = cross_evaluators(runner.test_evaluator)
+    for metric in metrics:
+        if metric.matrix is not None:
+            title = 'In per cent, with 95% intervals over images; each dataset in its own figure'
+            print(render_matrix(metric.matrix, title=title))
+    if tables:
+        print(render(tables, 'PCK in per cent, each dataset in its own skeleton'))
+    scores = out / 'scores.json'
+    matrix = metrics[0].matrix if metrics else None
+    write_scores(scores, tables, matrix=matrix, config=args.config, checkpoint=args.checkpoint)
+    print(f'scores:   {relative_to_here(scores)}')
+    if not metrics:
+        return
+    if args.dump_predictions:
+        folder = out / 'predictions'
+        written = dump_predictions(folder, metrics[0])
+        print(f'predictions: {relative_to_here(folder)} ({len(written)} files)')
+    page = write_test_report(
+        out / 'report.html',
+        metrics[0],
+        title=f'{Path(args.config).stem} on {len(metrics[0].truths)} datasets',
+        each=args.report_pictures,
+        command=command_line(),
+        config=runner.cfg.pretty_text,
+        files={'config': str(args.config), 'checkpoint': str(args.checkpoint)},
+    )
+    print(f'report:   {relative_to_here(page)}')
 
 
 if __name__ == '__main__':

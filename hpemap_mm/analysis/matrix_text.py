@@ -36,7 +36,7 @@ def render_matrix(matrix: CrossMatrix, *, title: str = '') -> str:
     A cell says the value with its 95% interval, how its joints are compared, and on how many
     persons it rests; an empty cell says why.
     """
-    table = _table(title)
+    table = Table()
     table.add_column('predicted')
     shown = {dataset: headline(matrix, dataset) for dataset in matrix.datasets}
     for dataset in matrix.datasets:
@@ -48,12 +48,12 @@ def render_matrix(matrix: CrossMatrix, *, title: str = '') -> str:
         texts = [_cell(cell, shown[cell.dataset]) for cell in cells]
         table.add_row(row, *texts, end_section=True)
     widest = max((len(row) for row in matrix.representations), default=0)
-    return _text(table, 14 + widest + (_CELL_WIDTH + 8) * len(matrix.datasets))
+    return _text(table, title, 14 + widest + (_CELL_WIDTH + 8) * len(matrix.datasets))
 
 
 def render_figures(cells: Sequence[Cell], metrics: Sequence[str], *, title: str = '') -> str:
     """All figures of some cells, in per cent with their intervals."""
-    table = _table(title)
+    table = Table()
     table.add_column('figure')
     for cell in cells:
         table.add_column(cell.key, justify='right')
@@ -72,13 +72,13 @@ def render_figures(cells: Sequence[Cell], metrics: Sequence[str], *, title: str 
         joints = max((figure.joints for figure in known), default=0)
         persons = max((figure.instances for figure in known), default=0)
         table.add_row(name, *values, str(joints or '-'), str(persons))
-    return _text(table, 50 + 40 * len(cells))
+    return _text(table, title, 50 + 40 * len(cells))
 
 
 def render_joints(cell: Cell, metrics: Sequence[str], *, title: str = '') -> str:
     """The figures of each joint of a cell, and how it is compared."""
     names = [name for name in metrics if name in cell.figures and cell.figures[name].per_joint]
-    table = _table(title)
+    table = Table()
     for heading in ('joint', 'compared as', 'made of'):
         table.add_column(heading)
     table.add_column('scored', justify='right')
@@ -95,7 +95,7 @@ def render_joints(cell: Cell, metrics: Sequence[str], *, title: str = '') -> str
             str(scored or '-'),
             *(figure_text(figure) for figure in figures),
         )
-    text = _text(table, 70 + 22 * len(names))
+    text = _text(table, title, 70 + 22 * len(names))
     notes = dict.fromkeys(
         f'* {c.note}' for c in cell.compared if c.note and c.relation != 'translated'
     )
@@ -121,11 +121,9 @@ def _cell(cell: Cell, metric: str) -> str:
     return f'{figure_text(figure)}\n{joints}\n{figure.instances} persons'
 
 
-def _table(title: str) -> Table:
-    return Table(title=title or None, title_justify='left')
-
-
-def _text(table: Table, width: int) -> str:
+def _text(table: Table, title: str, width: int) -> str:
     console = Console(width=max(80, width), file=io.StringIO(), record=True)
+    if title:  # the table's own would be folded to its width
+        console.print(title, highlight=False)
     console.print(table)
     return console.export_text()

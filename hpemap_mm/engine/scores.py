@@ -1,29 +1,56 @@
-"""The scores of an evaluation: one table for a person, one json for programs."""
+"""The scores of an evaluation: tables for a person, one json for programs, predictions as files."""
 
 from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import mmengine
+import mmpose
+import numpy as np
 import torch
 from mmengine.evaluator import Evaluator
 from rich.console import Console
 from rich.table import Table
 
+from hpemap_mm.evaluation.cross import Cell, CrossMatrix
+from hpemap_mm.evaluation.cross_metric import CrossEvaluator
+from hpemap_mm.evaluation.files import write_predictions
 from hpemap_mm.evaluation.metrics import MultiSkeletonPCK
-from hpemap_mm.files import write_json
+from hpemap_mm.evaluation.persons import Truth
+from hpemap_mm.files import atomic_path, write_json
 from hpemap_mm.version import __version__
 
 
 def score_tables(evaluator: Evaluator) -> dict[str, dict[str, Any]]:
-    """The detailed results of the last evaluation, by entry."""
+    """PCK of the last evaluation in each entry's own skeleton, with its joints, by entry."""
+    tables: dict[str, dict[str, Any]] = {}
+    for metric in cross_evaluators(evaluator):
+        for cell in metric.matrix or ():
+            if cell.representation == cell.skeleton and cell.figures:
+                tables[cell.dataset] = _own_scores(cell)
+    for metric in evaluator.metrics:
+        if isinstance(metric, MultiSkeletonPCK):
+            tables.update(metric.table)
+    return tables
+
+
+def cross_evaluators(evaluator: Evaluator) -> list[CrossEvaluator]:
+    """Those of an evaluator's metrics that give a matrix."""
+    return [metric for metric in evaluator.metrics if isinstance(metric, CrossEvaluator)]
+
+
+def versions() -> dict[str, str]:
+    """Of what figures depend on."""
     return {
-        entry: row
-        for metric in evaluator.metrics
-        if isinstance(metric, MultiSkeletonPCK)
-        for entry, row in metric.table.items()
+        'hpemap_mm': __version__,
+        'torch': torch.__version__,
+        'mmengine': mmengine.__version__,
+        'mmpose': mmpose.__version__,
+        'numpy': np.__version__,
     }
 
 
@@ -46,21 +73,98 @@ def render(tables: dict[str, dict[str, Any]], title: str) -> str:
 
 
 def write_scores(
-    path: str | os.PathLike[str], tables: dict[str, dict[str, Any]], **about: Any
+    path: str | os.PathLike[str],
+    tables: dict[str, dict[str, Any]],
+    *,
+    matrix: CrossMatrix | None = None,
+    **about: Any,
 ) -> None:
-    """Write the scores with what produced them."""
+    """Write the scores with what produced them.
+
+    Args:
+        path: The json.
+        tables: From :func:`score_tables`, under ``entries``.
+        matrix: Under ``matrix``, where there is one.
+        **about: What else to say.
+    """
     write_json(
         path,
         {
             **about,
-            'versions': {
-                'hpemap_mm': __version__,
-                'torch': torch.__version__,
-                'mmengine': mmengine.__version__,
-            },
+            'versions': versions(),
             'entries': _without_nan(tables),
+            **({} if matrix is None else {'matrix': matrix.to_json()}),
         },
     )
+
+
+def dump_predictions(folder: Path, metric: CrossEvaluator) -> list[Path]:
+    """Write what was predicted and what is true, so that tools/evaluate.py can score it again.
+
+    ``<entry>.<representation>.npz`` has the predictions for an entry, ``<entry>.truth.npz`` its
+    persons; both 0-based, persons by the same ids.
+
+    Returns:
+        The files.
+    """
+    written = []
+    for entry, truth in metric.truths.items():
+        path = folder / f'{entry}.truth.npz'
+        with atomic_path(path) as partial:
+            np.savez_compressed(partial, **_truth_arrays(truth))
+        written.append(path)
+        for found in metric.predictions[entry]:
+            if len(found):
+                written.append(write_predictions(folder / f'{entry}.{found.name}.npz', found))
+    return written
+
+
+def _truth_arrays(truth: Truth) -> dict[str, Any]:
+    names = [truth.image_names.get(int(image), '') for image in truth.image_ids]
+    return {
+        'keypoints': truth.keypoints,
+        'visible': truth.visible,
+        'ids': truth.ids,
+        'image_ids': truth.image_ids,
+        'images': truth.images,
+        'boxes': truth.boxes,
+        'areas': truth.areas,
+        'head_sizes': truth.head_sizes,
+        'base': np.int64(0),
+        **({'image': np.array(names)} if all(names) else {}),
+    }
+
+
+def _own_scores(cell: Cell) -> dict[str, Any]:
+    """A cell in the form of :attr:`MultiSkeletonPCK.table`."""
+    return {
+        'skeleton': cell.skeleton,
+        'persons': cell.persons,
+        'metrics': dict(_pck_figures(cell)),
+    }
+
+
+def _pck_figures(cell: Cell) -> Iterator[tuple[str, dict[str, Any]]]:
+    joints = [comparison.joint for comparison in cell.comparisons]
+    for name, figure in cell.figures.items():
+        if not name.startswith('PCK@'):
+            continue
+        per_joint = {}
+        for joint in joints:
+            of_joint = figure.per_joint.get(joint)
+            per_joint[joint] = {
+                'pck': None if of_joint is None else of_joint.value,
+                'joints': 0 if of_joint is None else of_joint.joints,
+            }
+        yield (
+            name,
+            {
+                'mean': figure.value,
+                'persons': figure.instances,
+                'joints': figure.joints,
+                'per_joint': per_joint,
+            },
+        )
 
 
 def _percent(figure: dict[str, Any] | None) -> str:
