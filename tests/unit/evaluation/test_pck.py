@@ -1,9 +1,19 @@
 """PCK on worlds small enough to score by hand."""
 
+import json
+
 import numpy as np
 import pytest
+from scipy.io import loadmat
 
-from hpemap_mm.evaluation.pck import box_sizes, pck, torso_sizes
+from hpemap_mm.evaluation.pck import (
+    box_sizes,
+    head_sizes,
+    pck,
+    pck_counts,
+    scaled_errors,
+    torso_sizes,
+)
 from hpemap_mm.skeletons import get_skeleton
 
 
@@ -85,3 +95,54 @@ def test_torso_is_a_diagonal_and_falls_back_to_the_other(name):
     # The left diagonal is preferred; the second person has only the right one, the third none.
     assert sizes[:2].tolist() == [7, 5]
     assert np.isnan(sizes[2])
+
+
+def test_errors_are_fractions_of_the_size_and_a_missing_joint_is_infinitely_wrong():
+    predicted, truth, valid = one_person([3.0, np.nan, 4.0], [1, 1, 0])
+    errors = scaled_errors(predicted, truth, valid, np.array([10.0]))
+    assert np.array_equal(errors, [[0.3, np.inf, np.nan]], equal_nan=True)
+    assert scaled_errors(predicted, truth, valid, np.array([np.nan])).tolist() != errors.tolist()
+
+
+def test_counts_by_person_add_up_to_the_figure():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 100, (50, 4, 2))
+    predicted = truth + rng.normal(0, 10, truth.shape)
+    predicted[4, 2] = np.nan
+    valid, size = rng.random((50, 4)) < 0.7, rng.uniform(50, 200, 50)
+    size[7] = np.nan
+
+    correct, scored = pck_counts(predicted, truth, valid, size, 0.1)
+
+    result = pck(predicted, truth, valid, size, 0.1)
+    assert correct.sum(0).tolist() == result.correct.tolist()
+    assert scored.sum(0).tolist() == result.total.tolist()
+    assert not (correct & ~scored).any()
+    assert not scored[7].any()
+    error = np.linalg.norm(predicted - truth, axis=-1)
+    assert np.array_equal(correct, valid & (error <= 0.1 * size[:, None]))
+
+
+def test_head_sizes_by_hand():
+    mpii = get_skeleton('mpii')
+    truth = np.zeros((3, len(mpii), 2))
+    truth[:2, mpii.index('head_top')] = [0.0, -20.0]
+    valid = np.ones((3, len(mpii)), bool)
+    valid[1, mpii.index('upper_neck')] = False
+    sizes = head_sizes(truth, valid, mpii)
+    assert np.array_equal(sizes, [15.0, np.nan, np.nan], equal_nan=True)
+    with pytest.raises(KeyError, match='upper_neck'):
+        head_sizes(np.zeros((1, 17, 2)), np.ones((1, 17), bool), get_skeleton('coco'))
+
+
+def test_head_sizes_from_joints_are_the_official_ones(shared_data):
+    folder = shared_data / 'mpii'
+    persons = json.loads((folder / 'mpii_val.json').read_text())
+    joints = np.array([person['joints'] for person in persons], float)
+    labelled = np.array([person['joints_vis'] for person in persons]) > 0
+    corners = loadmat(folder / 'mpii_gt_val.mat')['headboxes_src']
+    official = 0.6 * np.linalg.norm(corners[1] - corners[0], axis=0)
+
+    ratio = head_sizes(joints, labelled, get_skeleton('mpii')) / official
+
+    assert np.nanpercentile(ratio, [5, 50, 95]) == pytest.approx(np.ones(3), abs=1e-4)
