@@ -6,12 +6,15 @@ The standard library only, so that a tool that only reads files starts at once.
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 
 from hpemap_mm.errors import DataError
+from hpemap_mm.version import __version__
 
 
 def run_tool(main: Callable[[Sequence[str] | None], int]) -> None:
@@ -39,6 +42,14 @@ def relative_to_here(path: str | os.PathLike[str]) -> str:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def versions() -> dict[str, str]:
+    """Of what figures depend on, as installed."""
+    found = {'python': platform.python_version(), 'hpemap_mm': __version__}
+    for package in ('numpy', 'scipy', 'faster-coco-eval'):
+        found[package] = metadata.version(package)
+    return found
 
 
 def command_line() -> str:

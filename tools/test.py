@@ -53,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     runner = PoseRunner.from_cfg(config)
     if len(cross_evaluators(runner.test_evaluator)) > 1:
-        what = 'has several CrossEvaluators, a report is of one'
-        raise DataError([Problem(args.config, f'test_evaluator {what}', 'give one for all entries')])
+        what = 'test_evaluator has several CrossEvaluators; a report is of one'
+        raise DataError([Problem(args.config, what, 'give one for all entries')])
     if not any(isinstance(hook, CrossMatrixHook) for hook in runner.hooks):
         runner.register_hook(CrossMatrixHook())
     runner.test()
@@ -74,8 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _publish(runner: Runner, tables: dict, out: Path, args: argparse.Namespace) -> None:
     """Print the tables; write scores.json, report.html and predictions/."""
     from hpemap_mm.analysis.matrix_text import render_matrix
-    from hpemap_mm.engine.scores import cross_evaluators, dump_predictions, render, write_scores
     from hpemap_mm.engine.run_report import write_test_report
+    from hpemap_mm.engine.scores import cross_evaluators, dump_predictions, render, write_scores
 
     metrics = cross_evaluators(runner.test_evaluator)
     for metric in metrics:

@@ -23,6 +23,8 @@ _ABOUT = {
     'AR': "average recall over OKS 0.5 to 0.95, COCO's protocol",
     'KS': 'mean keypoint similarity of all annotated joints',
 }
+#: Parts of notes without which figures may mislead.
+_MISLEADING = ('count as wrong', 'nothing to sort by')
 NOTE = (
     'Persons that were not predicted, and joints that a representation could answer but did not, '
     'count as wrong. Joints that it cannot answer are not compared. No non-maximum suppression '
@@ -61,7 +63,9 @@ def matrix_report(
         sections.append(_pictures_section(shown))
     sections.append(_method_section(matrix))
     warnings = [
-        report.Flag(note, 'warning') for note in _notes(matrix) if 'they count as wrong' in note
+        report.Flag(note, 'warning')
+        for note in _notes(matrix)
+        if any(part in note for part in _MISLEADING)
     ]
     return report.Report(
         title=title,
@@ -247,7 +251,7 @@ def _pictures_section(pictures: Mapping[str, Sequence[report.Picture]]) -> repor
     return report.Section(
         title='Pictures',
         lead='The truth on the left, then what each representation says of the same person. Left '
-        'limbs are blue, right ones orange.',
+        'limbs are blue, right ones orange. Chosen among persons with six joints or more.',
         blocks=[
             report.Pictures(title=dataset, pictures=found) for dataset, found in pictures.items()
         ],

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 
 from hpemap_mm.analysis.report import Picture, encode_picture
 from hpemap_mm.evaluation.cross import CrossEvaluation
 from hpemap_mm.evaluation.measures import credits_of, sigmas_of
-from hpemap_mm.evaluation.persons import Array, Predictions, Representation, Truth
+from hpemap_mm.evaluation.persons import Array, IntArray, Predictions, Representation, Truth
 from hpemap_mm.visualization import Pose, crop_to, pose_panel, row
 from hpemap_mm.visualization.draw import Image
 
 #: Most predictions of a person that stand beside the truth.
 _MOST_PANELS = 5
+#: Joints of a person that is worth showing.
+ENOUGH_JOINTS = 6
+#: Shortest side of what is cut out, over its longest.
+_ASPECT = 0.75
 #: Keypoints that are less sure are not drawn; truth has its visibility there.
 _MIN_SCORE = 0.2
 
@@ -40,11 +46,14 @@ class Choice:
 
 def person_scores(
     evaluation: CrossEvaluation, truth: Truth, predictions: Predictions
-) -> tuple[Array, str]:
-    """How well each person was predicted, in [0, 1]; and what that is.
+) -> tuple[Array, IntArray, str]:
+    """How well each person was predicted.
 
-    The mean of the joints' keypoint similarity (OKS), or of whether they are correct where OKS
-    cannot be computed. (N,); NaN where no joint of the person is scored.
+    Returns:
+        scores: (N,) in [0, 1]: the mean of the joints' keypoint similarity (OKS), or of whether
+            they are correct where OKS cannot be computed; NaN where no joint is scored.
+        joints: (N,) how many were scored.
+        name: What the score is; empty where there is none.
     """
     aligned = evaluation.align(truth, evaluation.bring(truth, predictions))
     sigmas, _ = sigmas_of(truth.skeleton)
@@ -52,20 +61,24 @@ def person_scores(
     credits, _ = credits_of(aligned, measures, sigmas=sigmas)
     name = 'KS' if 'KS' in credits else next(iter(credits), '')
     if not name:
-        return np.full(len(truth), np.nan), ''
+        return np.full(len(truth), np.nan), np.zeros(len(truth), np.int64), ''
     credit = credits[name]
     scored = credit.scored.sum(1)
     earned = np.where(credit.scored, credit.earned, 0.0).sum(1)
     mean = np.where(scored > 0, earned / np.maximum(scored, 1), np.nan)
-    return mean, 'OKS' if name == 'KS' else name
+    return mean, scored, 'OKS' if name == 'KS' else name
 
 
-def choose_persons(scores: Array, *, each: int, seed: int = 0) -> list[Choice]:
+def choose_persons(scores: Array, joints: IntArray, *, each: int, seed: int = 0) -> list[Choice]:
     """The best, the worst and some others, ``each`` of a kind and nobody twice.
 
-    With fewer than three times as many persons, every group has a third of them.
+    Persons with few joints would be the best and the worst of all and show little, so those with
+    fewer than :data:`ENOUGH_JOINTS` are left out, as long as enough others remain. With fewer than
+    three times as many persons, every group has a third of them.
     """
     rows = np.flatnonzero(np.isfinite(scores))
+    plenty = rows[joints[rows] >= ENOUGH_JOINTS]
+    rows = plenty if len(plenty) >= 3 * each else rows
     each = min(each, len(rows) // 3)
     order = rows[np.argsort(-scores[rows], kind='stable')]
     groups = {'best': order[:each], 'worst': order[::-1][:each]}
@@ -83,6 +96,27 @@ def main_predictions(truth: Truth, predictions: Sequence[Predictions]) -> Predic
     """Those in the truth's own skeleton; failing that, the first."""
     own = [p for p in predictions if p.representation.name == truth.skeleton.name]
     return [*own, *predictions][0]
+
+
+class FolderReader:
+    """Reads images of a folder by the names that an annotation gives them.
+
+    Attributes:
+        missing: Names of images that were not there, or are none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.missing: list[str] = []
+
+    def __call__(self, name: str) -> Image | None:
+        """The image (H, W, 3) BGR; None where it is not there."""
+        for path in (self.folder / name, self.folder / Path(name).name):
+            image = cv2.imread(str(path)) if name and path.is_file() else None
+            if image is not None:
+                return np.asarray(image, np.uint8)
+        self.missing.append(name or '(unnamed)')
+        return None
 
 
 def draw_persons(
@@ -106,13 +140,13 @@ def draw_persons(
     """
     if not predictions or not each:
         return []
-    scores, name = person_scores(evaluation, truth, main_predictions(truth, predictions))
+    scores, joints, name = person_scores(evaluation, truth, main_predictions(truth, predictions))
     aligned = [
         (found, evaluation.align(truth, evaluation.bring(truth, found)).sources)
         for found in predictions[:_MOST_PANELS]
     ]
     pictures = []
-    for choice in choose_persons(scores, each=each, seed=seed):
+    for choice in choose_persons(scores, joints, each=each, seed=seed):
         image = read(truth.image_names.get(int(truth.image_ids[choice.row]), ''))
         if image is None:
             continue
@@ -171,11 +205,14 @@ def draw_person(
 
 
 def _box(truth: Truth, person: int, image: Image) -> Array:
-    """The person's box; around the annotated joints, or the whole image, where it has none."""
+    """What to cut out: the person's box, or that of the annotated joints, or the whole image."""
     box = truth.boxes[person]
-    if np.isfinite(box).all() and (box[2:] > box[:2]).all():
-        return box
     points = truth.keypoints[person][truth.valid[person]]
-    if len(points) >= 2 and (np.ptp(points, axis=0) > 0).all():
-        return np.concatenate([points.min(0), points.max(0)])
-    return np.array([0.0, 0.0, image.shape[1] - 1.0, image.shape[0] - 1.0])
+    if not (np.isfinite(box).all() and (box[2:] > box[:2]).all()):
+        if len(points) < 2 or not (np.ptp(points, axis=0) > 0).all():
+            return np.array([0.0, 0.0, image.shape[1] - 1.0, image.shape[0] - 1.0])
+        box = np.concatenate([points.min(0), points.max(0)])
+    # Neither a strip nor a band: panels of a kind stand well beside each other.
+    size = box[2:] - box[:2]
+    middle, half = (box[2:] + box[:2]) / 2, np.maximum(size, _ASPECT * size.max()) / 2
+    return np.concatenate([middle - half, middle + half])

@@ -271,7 +271,7 @@ class CrossEvaluation:
         if not (truth.valid & brought.compared & ~truth.crowd[:, None]).any():
             return Cell(**about, reason='none of the joints that could be compared is annotated')
         aligned = self.align(truth, brought)
-        sigmas, source = sigmas_of(truth.skeleton)
+        sigmas, source = _sigmas(truth)
         credits, missing = credits_of(aligned, self.measures, sigmas=sigmas)
         relations = [c.relation for c in brought.comparisons]
         figures = {
@@ -285,8 +285,11 @@ class CrossEvaluation:
             )
             for name, credit in credits.items()
         }
-        notes = [f'sigmas: {source}'] if self.measures.oks else []
-        if self.measures.oks:
+        notes = []
+        if self.measures.oks and sigmas is None:
+            missing = {**missing, **dict.fromkeys(('KS', *COCO_LINES), source)}
+        elif self.measures.oks and sigmas is not None:
+            notes.append(f'sigmas: {source}')
             counting = ~truth.crowd & (truth.valid & brought.compared).any(1)
             without = int((~(truth.areas[counting] > 0)).sum())
             if without:
@@ -323,6 +326,14 @@ class CrossEvaluation:
             low, high = (float('nan'),) * 2 if ends is None else (float(e) for e in ends)
             figures[name] = Figure(value=value, low=low, high=high, instances=result.persons)
         return figures
+
+
+def _sigmas(truth: Truth) -> tuple[Array | None, str]:
+    """Sigmas for the truth's joints and where they are from; or why there are none."""
+    try:
+        return sigmas_of(truth.skeleton)
+    except ValueError as error:
+        return None, str(error)
 
 
 def _rows(predictions: Sequence[Predictions]) -> list[str]:
