@@ -17,8 +17,8 @@ IntArray = npt.NDArray[np.int64]
 MAD_TO_SIGMA = 1.482602218505602
 #: Up to so many values the replicates' medians are exact; beyond, read from a histogram.
 EXACT = 2000
-#: Bins of the histogram, and its half width in standard errors of the median.
-BINS, REACH = 96, 8.0
+#: Bins of the histogram, and its half width in (doubled) standard errors of the median.
+BINS, REACH = 32, 5.0
 
 
 def robust_sigma(values: Array, axis: int = 0) -> Array:
@@ -31,8 +31,8 @@ def median_replicates(values: Array, rows: IntArray, weights: Array) -> Array:
     """The median of the values in every resample of the images.
 
     A replicate's median is the point at which half of its weight is reached. For many values it
-    is read from a histogram around the median (linear within a bin of a sixth of the standard
-    error): what that costs in precision is far below what the bootstrap itself can tell.
+    is read from a histogram around the median, linear within a bin of 0.6 standard errors: that is
+    off by a fifth of the standard error at most, which is below what the bootstrap can tell.
 
     Args:
         values: (n,) finite.
