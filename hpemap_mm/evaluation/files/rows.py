@@ -86,6 +86,11 @@ def rows_where(mask: npt.ArrayLike) -> list[int]:
     return [int(row) for row in np.flatnonzero(mask)]
 
 
+def is_text(value: Any) -> bool:
+    """Whether a json value is text that can be written; json may hold halves of characters."""
+    return isinstance(value, str) and not any('\ud800' <= c <= '\udfff' for c in value)
+
+
 def check_objects(rows: Sequence[Any], problems: RowProblems) -> None:
     """Note rows that are not json objects, or that repeat a key."""
     for i, row in enumerate(rows):

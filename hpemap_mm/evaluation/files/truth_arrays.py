@@ -33,6 +33,8 @@ TRUTH_ARRAYS = (
 LSP_ARRAYS = ('image', 'joints')
 #: Factor on the extent of LSP's joints, which end at wrists, ankles and the top of the head.
 LSP_BOX_PADDING = 1.2
+#: Unicode's last character, and the upper bits of those codes below it that are none.
+LAST_CHARACTER, SURROGATES = 0x10FFFF, 0xD800 >> 11
 CORRECT = 'correct the annotation'
 VISIBLE = "add 'visible' (N, K): 0 is not annotated, 1 occluded, 2 visible"
 
@@ -210,11 +212,11 @@ def _names(arrays: Mapping[str, Any], count: int, problems: RowProblems) -> list
         what = f"'image' has shape {array.shape} of {array.dtype}"
         problems.add_file(what, f'save {count} file names')
         return []
-    try:
-        return [str(name) for name in array.tolist()]
-    except ValueError as error:  # numbers that are no characters
-        problems.add_file(f"'image' is not text ({error})", f'save {count} file names')
+    codes = np.ascontiguousarray(array, f'=U{array.itemsize // 4}').view(np.uint32)
+    if np.any((codes > LAST_CHARACTER) | ((codes >> 11) == SURROGATES)):
+        problems.add_file("'image' holds numbers that are no characters", 'save file names')
         return []
+    return [str(name) for name in array.tolist()]
 
 
 def _optional(

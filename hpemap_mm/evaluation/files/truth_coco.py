@@ -21,6 +21,7 @@ from hpemap_mm.evaluation.files.rows import (
     check_points,
     check_unique,
     integers,
+    is_text,
     rows_where,
     show,
     tables,
@@ -116,7 +117,7 @@ def _images(path: str, value: Mapping[str, Any]) -> tuple[IntArray, dict[int, st
     check_unique(ids, 'id', problems, fix=fix)
     names = {}
     for i, row in enumerate(rows):
-        if isinstance(row.get('file_name'), str):
+        if is_text(row.get('file_name')):
             names[int(ids[i])] = row['file_name']
         elif 'file_name' in row:
             problems.add(i, f"'file_name' is {show(row['file_name'])}", 'write its name')

@@ -22,6 +22,7 @@ from hpemap_mm.evaluation.files.rows import (
     check_objects,
     check_points,
     check_shape,
+    is_text,
     real_array,
     rows_where,
     show,
@@ -87,7 +88,7 @@ def read_mpii_json(
     scales = tables(rows, 'scale', (), problems, fix="write the person's height / 200 px")
     names = []
     for i, row in enumerate(rows):
-        if not isinstance(row.get('image'), str) or not row['image']:
+        if not is_text(row.get('image')) or not row['image']:
             problems.add(i, f"'image' is {show(row.get('image'))}", 'write its file name')
         names.append(str(row.get('image')))
     for i in rows_where(~np.isin(flags, (0, 1)).all(1)):
