@@ -36,7 +36,11 @@ find_python = $(or $(PYTHON),$(shell for check in '$(SUPPORTED)' '$(NEW_ENOUGH)'
 	for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c "$$check" 2>/dev/null && echo $$p && exit; done; done))
 
-.PHONY: help setup test demo lint format types wheel lock clean clean-venv
+# What tests/integration/test_report_in_browser.py looks for.
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
+find_browser := for name in $(BROWSERS); do command -v $$name && break; done
+
+.PHONY: help setup browser test demo lint format types wheel lock clean clean-venv
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +77,15 @@ else
 endif
 	$(UV) pip install --python $(PY) --no-deps --no-build-isolation --editable .
 	@touch $(UNFINISHED) && mv $(UNFINISHED) $@
+
+browser: ## Bring a Chromium for the tests of reports, where apt-get may
+	@if [ -z "$$($(find_browser))" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo 'No Chromium yet: apt-get install chromium'; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes \
+	      --no-install-recommends -o DPkg::Lock::Timeout=120 chromium; } >/dev/null || true; \
+	fi
+	@found=$$($(find_browser)) || true; \
+	echo "$${found:-No Chromium and no way to install one: its tests will be skipped.}"
 
 test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)

@@ -298,7 +298,8 @@ def _figures_table(cell: Cell, metrics: list[Metric]) -> Markup | None:
         )
     headings = ('', 'value', '95% interval', 'joints', 'persons')
     head = el('tr', {}, *(el('th', {'scope': 'col'}, heading) for heading in headings))
-    return el('table', {'class': 'small'}, el('thead', {}, head), el('tbody', {}, *rows))
+    table = el('table', {'class': 'small'}, el('thead', {}, head), el('tbody', {}, *rows))
+    return scrolled('Figures', table)
 
 
 def _relations(cell: Cell) -> Markup | None:

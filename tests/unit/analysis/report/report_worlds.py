@@ -238,6 +238,47 @@ def pictures(rng):
     )
 
 
+def long_names(length=160):
+    """A report in which everything that has a name has a long one, without a space."""
+    name = 'abcdefghij' * (length // 10)
+    figure = {name: Figure(value=0.5, low=0.4, high=0.6, joints=1, instances=10)}
+    cell = Cell(
+        figures=figure,
+        relations={name: 'near'},
+        per_joint={name: {name: JointFigure(value=0.5)}},
+        notes=[name],
+    )
+    blocks = [
+        Matrix(
+            title=name,
+            metrics=[Metric(name, about=name)],
+            representations=[name],
+            datasets=[name, 'empty'],
+            dataset_notes={name: name},
+            cells={(name, name): cell, (name, 'empty'): Cell(reason=name)},
+            note=name,
+        ),
+        Bars(title=name, series={name: [Bar(label=name, value=None, note=name)], 'b': []}),
+        Bars(title=name, unit=name, series={name: [Bar(label=name, value=0.5)]}),
+        Offsets(
+            title=name,
+            offsets=[Offset(joint=name, x=0.1, y=0.1, note=name)],
+            positions={name: (1, 1)},
+        ),
+        Clouds(title=name, unit=name, clouds=[Cloud(joint=name, points=[[0, 1]], note=name)]),
+        Table(title=name, columns=[name, 'b'], rows=[[name, name]]),
+        Text(name, [name]),
+    ]
+    about = About(command=name, config=name, versions={name: name}, files={name: name})
+    return Report(
+        title=name,
+        answer=name,
+        flags=[Flag(name)],
+        sections=[Section(title=name, lead=name, blocks=blocks)],
+        about=about,
+    )
+
+
 def full_report(seed=7):
     """A report with every kind of block."""
     rng = np.random.default_rng(seed)
