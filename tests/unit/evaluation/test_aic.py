@@ -40,19 +40,19 @@ def test_the_divisor_is_the_larger_number_of_persons_and_predictions():
     assert evaluate_aic(*world([(0, 0)], [(0, 0)])).ap == 1
     assert evaluate_aic(*world([(0, 0)], [(0, 0), (900, 0)])).ap == 0.5
     assert evaluate_aic(*world([(0, 0), (900, 0)], [(0, 0)])).ap == 0.5
-    # Image 2: nothing predicted for one person; image 3: a prediction and nobody.
+    # Image 2: nothing predicted for one person; image 3: two predictions and nobody.
     result = evaluate_aic(
         *world(
             [(0, 0), (0, 0)],
-            [(0, 0), (0, 0)],
+            [(0, 0), (0, 0), (0, 0)],
             images=[3, 2, 1],
             of_person=[1, 2],
-            of_found=[1, 3],
+            of_found=[1, 3, 3],
         )
     )
-    assert result.ap == pytest.approx(1 / 3)
+    assert result.ap == pytest.approx(1 / 4)
     assert result.earned.tolist() == [0, 0, 1]
-    assert result.possible.tolist() == [1, 1, 1]
+    assert result.possible.tolist() == [2, 1, 1]
 
 
 def test_one_prediction_may_serve_two_persons():

@@ -198,6 +198,7 @@ def test_detections_of_a_crowd_or_in_the_box_of_a_bare_person_are_not_wrong():
     result = evaluate_oks(truth, found)
     assert result.lines['AP'] == 1
     assert (result.persons, result.ignored) == (1, 2)
+    assert result.found.tolist() == [3, -1, -1]
     # Without a box nothing is known to lie in it.
     boxes = truth.boxes.copy()
     boxes[2] = np.nan
