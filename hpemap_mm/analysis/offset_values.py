@@ -98,6 +98,8 @@ class Offsets:
         floor: Below this two points count as one.
         unit: Of everything here, in words.
         skipped: Joint -> why there is no offset for it.
+        anchors: Joints whose median is "no offset down the body".
+        replicates: Joint -> (B, 2): outwards (NaN on the middle line) and down in each replicate.
     """
 
     joints: tuple[JointOffset, ...]
@@ -107,6 +109,7 @@ class Offsets:
     floor: float
     unit: str
     skipped: dict[str, str]
+    anchors: tuple[str, ...] = ()
     replicates: Mapping[str, Array] = field(default_factory=dict, repr=False, compare=False)
 
     def by_verdict(self) -> dict[str, tuple[str, ...]]:
@@ -122,6 +125,7 @@ class Offsets:
             'unit': self.unit,
             'floor': self.floor,
             'control': self.control,
+            'anchors': list(self.anchors),
             'shift': [_plain(axis) for axis in self.shift],
             'unevenness': None if np.isnan(self.unevenness) else self.unevenness,
             'verdicts': {k: list(v) for k, v in self.by_verdict().items()},

@@ -130,10 +130,13 @@ def subtract(offsets: Offsets, control: Offsets, name: str) -> Offsets:
         name: What the control is, in words.
 
     Raises:
-        ValueError: The units differ, or the numbers of replicates.
+        ValueError: The units or the anchors differ.
     """
-    if offsets.unit != control.unit:
-        raise ValueError(f'offsets are in {offsets.unit}, the control in {control.unit}')
+    if offsets.unit != control.unit or set(offsets.anchors) != set(control.anchors):
+        raise ValueError(
+            f'offsets are in {offsets.unit} from {sorted(offsets.anchors)}, the control in '
+            f'{control.unit} from {sorted(control.anchors)}'
+        )
     others = {o.joint: o for o in control.joints}
     skipped = dict(offsets.skipped)
     joints, replicates = [], {}
@@ -166,14 +169,15 @@ def subtract(offsets: Offsets, control: Offsets, name: str) -> Offsets:
         )
     control_text = f'{offsets.control}; the same of {name} subtracted'
     return Offsets(
-        tuple(joints),
-        (),
-        float('nan'),
-        control_text,
-        offsets.floor,
-        offsets.unit,
-        skipped,
-        replicates,
+        joints=tuple(joints),
+        shift=(),
+        unevenness=float('nan'),
+        control=control_text,
+        floor=offsets.floor,
+        unit=offsets.unit,
+        skipped=skipped,
+        anchors=offsets.anchors,
+        replicates=replicates,
     )
 
 
@@ -311,7 +315,7 @@ def _assemble(
     for name, group in found.items():
         seen = [view for view in VIEWS if view in group.values and view in shift]
         if not seen:
-            skipped[name] = 'no trusted joint to hold it against'
+            skipped[name] = group.doubt or 'no trusted joint to hold it against'
             continue
         own = {v: _relative(group.values[v], shift[v]) for v in seen}
         own_b = np.mean([_relative(group.replicates[v], shift_b[v]) for v in seen], axis=0)
@@ -360,6 +364,7 @@ def _assemble(
         floor=floor,
         unit=unit,
         skipped=skipped,
+        anchors=tuple(anchors),
         replicates=replicates,
     )
 
