@@ -27,8 +27,6 @@ from hpemap_mm.analysis.report.plain import to_plain
 from hpemap_mm.analysis.report.tables_view import table_view
 from hpemap_mm.version import __version__
 
-#: Metrics that the matrix's switch can tell apart without a script.
-MOST_METRICS = 32
 FLAG_WORDS = {'warning': 'Warning', 'note': 'Note'}
 
 
@@ -58,7 +56,7 @@ def render(report: Report, *, json_name: str = '') -> str:
         el('meta', {'name': 'generator', 'content': f'hpemap_mm {__version__}'}),
         el('link', {'rel': 'icon', 'href': 'data:,'}),
         el('title', {}, report.title),
-        el('style', {}, Markup(_asset('page.css') + _switch_rules())),
+        el('style', {}, Markup(_asset('page.css') + _switch_rules(report))),
     )
     body = el(
         'body',
@@ -115,11 +113,13 @@ def _asset(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding='utf-8')
 
 
-def _switch_rules() -> str:
-    """Hide what belongs to the metrics that are not chosen."""
+def _switch_rules(report: Report) -> str:
+    """Style that hides what belongs to the metrics of a matrix which are not chosen."""
+    blocks = [block for section in report.sections for block in section.blocks]
+    most = max((len(block.metrics) for block in blocks if isinstance(block, Matrix)), default=0)
     return ''.join(
-        f'.matrix:has(.k{k}:checked) .metric:not([data-k="{k}"]){{display:none}}'
-        for k in range(MOST_METRICS)
+        f'.matrix:has(.k{k}:checked) .metric:not([data-k="{k}"]){{display:none}}\n'
+        for k in range(most)
     )
 
 
