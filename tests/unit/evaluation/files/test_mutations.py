@@ -1,6 +1,7 @@
 """A thousand damaged prediction files, and as many damaged truths: an error that says where, or
 exactly what the file says. Never an exception of a library, never NaN inside."""
 
+import copy
 import io
 import json
 import random
@@ -50,14 +51,14 @@ def _change(node, key, rng: random.Random) -> None:
     if action == 'delete':
         del node[key]
     elif action == 'copy' and isinstance(node, list):
-        node.insert(rng.randrange(len(node) + 1), node[key])
+        node.insert(rng.randrange(len(node) + 1), copy.deepcopy(node[key]))
     elif action == 'rename' and isinstance(node, dict):
         node[rng.choice([f'{key}s', key[:-1], key.upper(), 'id', 'base', 'score'])] = node.pop(key)
     elif action == 'exchange':
         other = rng.choice(list(node) if isinstance(node, dict) else list(range(len(node))))
         node[key], node[other] = node[other], node[key]
     else:
-        node[key] = rng.choice(JUNK)
+        node[key] = copy.deepcopy(rng.choice(JUNK))
 
 
 def mutate_bytes(data: bytes, rng: random.Random, alphabet: bytes = bytes(range(256))) -> bytes:
@@ -102,8 +103,9 @@ def mutate_arrays(arrays: dict, rng: random.Random) -> dict:
         with np.errstate(invalid='ignore', over='ignore'):
             arrays[name] = array.astype(rng.choice(kinds))
     elif action == 'shape':
-        shapes = [array[None], array.T, array.ravel(), array[..., :0], array[..., :1]]
-        arrays[name] = rng.choice(shapes) if array.ndim else np.array([array, array])
+        wide = np.atleast_1d(array)
+        shapes = [array[None], wide.T, array.ravel(), wide[..., :0], wide[..., :1], wide[[0, 0]]]
+        arrays[name] = rng.choice(shapes)
     elif action == 'rows' and array.ndim:
         rows = [array[:-1], array[:0], np.concatenate([array, array[:1]]), array[[0] * len(array)]]
         arrays[name] = rng.choice(rows)
