@@ -113,7 +113,10 @@ def _table(matrix: Matrix, metric: Metric, k: int, ident: str) -> Markup:
         )
         for i, representation in enumerate(matrix.representations)
     ]
-    table = el('table', {'class': 'heat'}, el('thead', {}, head), el('tbody', {}, *rows))
+    style = f'--columns:{len(matrix.datasets)}'
+    table = el(
+        'table', {'class': 'heat', 'style': style}, el('thead', {}, head), el('tbody', {}, *rows)
+    )
     return el(
         'div',
         {'class': 'metric', 'data-k': k},

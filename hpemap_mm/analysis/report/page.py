@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -124,17 +125,28 @@ def _switch_rules(report: Report) -> str:
 
 
 def _header(report: Report) -> Markup:
-    about = f'hpemap_mm {__version__}' + (
-        f' \N{MIDDLE DOT} {report.about.date}' * bool(report.about.date)
-    )
+    made = [
+        f'hpemap_mm {__version__}',
+        *([_readable(report.about.date)] if report.about.date else []),
+    ]
     return el(
         'header',
         {},
-        el('p', {'class': 'kicker'}, about),
+        el('p', {'class': 'kicker'}, ' \N{MIDDLE DOT} '.join(made)),
         el('h1', {}, report.title),
         el('p', {'class': 'answer'}, report.answer) if report.answer else None,
         *map(_flag, report.flags),
     )
+
+
+def _readable(date: str) -> str:
+    """A moment of ISO 8601 to the minute; anything else as it is."""
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError:
+        return date
+    zone = ' UTC' if moment.utcoffset() == timedelta(0) else ''
+    return f'{moment:%Y-%m-%d %H:%M}{zone}' if 'T' in date else date
 
 
 def _contents(report: Report) -> Markup:

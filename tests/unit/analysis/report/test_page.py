@@ -126,6 +126,21 @@ def test_figures_and_tables_are_numbered_in_order(page):
     assert 'Table 1' in text and 'Table 2' not in text
 
 
+@pytest.mark.parametrize(
+    ('date', 'shown'),
+    [
+        ('2026-01-05', '2026-01-05'),
+        ('2026-01-05T09:38:25+00:00', '2026-01-05 09:38 UTC'),
+        ('2026-01-05T09:38:25', '2026-01-05 09:38'),
+        ('in winter', 'in winter'),
+    ],
+)
+def test_dates_are_shown_to_the_minute(date, shown):
+    page = Page(render(Report(title='t', about=About(date=date))))
+
+    assert any(text.endswith(f'\N{MIDDLE DOT} {shown}') for text in page.texts)
+
+
 def test_the_same_report_gives_the_same_page():
     assert render(full_report()) == render(full_report())
 
