@@ -38,7 +38,7 @@ def read_npz(path: str, data: bytes, wanted: Collection[str]) -> tuple[Arrays, l
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.add(path, f'holds {name!r} {names.count(name)} times', 'write each array once')
     if not names:
-        problems.add(path, 'is an npz file without arrays', "save it with np.savez(path, ...)'s")
+        problems.add(path, 'is an npz file without arrays', 'write it again')
     problems.raise_if_any()
     arrays: Arrays = {}
     for member, name in zip(members, names, strict=True):

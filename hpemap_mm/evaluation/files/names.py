@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from hpemap_mm.errors import ProblemList
 from hpemap_mm.evaluation.files.content import Content
-from hpemap_mm.evaluation.files.rows import show
+from hpemap_mm.evaluation.files.rows import listed, show
 
 #: How alike an unknown name must be to a known one to be taken for a slip.
 SLIP = 0.8
@@ -54,4 +54,4 @@ def check_names(
         else:
             base = own
     problems.raise_if_any()
-    return base, [f'not read: {", ".join(unknown)}'] if unknown else []
+    return base, [f'not read: {listed(unknown)}'] if unknown else []

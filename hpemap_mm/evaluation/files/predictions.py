@@ -16,6 +16,7 @@ from hpemap_mm.evaluation.files.predictions_arrays import (
     read_prediction_arrays,
 )
 from hpemap_mm.evaluation.files.predictions_coco import read_results
+from hpemap_mm.evaluation.files.rows import listed
 from hpemap_mm.evaluation.persons import Predictions, Representation, Truth
 from hpemap_mm.skeletons import as_skeleton
 
@@ -118,7 +119,7 @@ def _kind(content: Content) -> str:
     if content.kind == 'npz':
         if 'keypoints' in names:
             return 'npz'
-        what = f"has no 'keypoints': it holds {', '.join(names)}"
+        what = f"has no 'keypoints': it holds {listed(names)}"
         fix = f'it may hold {", ".join(PREDICTION_ARRAYS)}'
     elif content.kind == 'mat':
         if 'preds' in names:
@@ -126,12 +127,12 @@ def _kind(content: Content) -> str:
         if 'pos_gt_src' in names:
             what = "is MPII's scoring file, which holds the truth"
         else:
-            what = f"has no 'preds': it holds {', '.join(names) or 'nothing'}"
+            what = f"has no 'preds': it holds {listed(names)}"
     elif isinstance(value, list):
         return 'COCO results json'
     elif {'annotations', 'images'} & value.keys():
         what = 'holds annotations (images, annotations)'
     else:
-        what = f'is an object with {", ".join(map(repr, list(value)[:5])) or "nothing in it"}'
+        what = f'is an object with {listed(list(value))}'
         fix = 'write a list of {"image_id", "keypoints", "score"}'
     raise DataError([Problem(content.path, what, fix)])

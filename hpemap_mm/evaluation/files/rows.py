@@ -86,6 +86,12 @@ def rows_where(mask: npt.ArrayLike) -> list[int]:
     return [int(row) for row in np.flatnonzero(mask)]
 
 
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names from a file, for a message."""
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return ', '.join(ascii(name)[1:-1] for name in names[:most]) + more or 'nothing'
+
+
 def is_text(value: Any) -> bool:
     """Whether a json value is text that can be written; json may hold halves of characters."""
     return isinstance(value, str) and not any('\ud800' <= c <= '\udfff' for c in value)

@@ -11,6 +11,7 @@ from typing import Any
 from hpemap_mm.errors import DataError, Problem
 from hpemap_mm.evaluation.files.content import Content, load
 from hpemap_mm.evaluation.files.names import check_base, check_names
+from hpemap_mm.evaluation.files.rows import listed
 from hpemap_mm.evaluation.files.truth_arrays import (
     LSP_ARRAYS,
     TRUTH_ARRAYS,
@@ -112,14 +113,20 @@ def _kind(content: Content) -> str:
     value, names = content.value, set(content.names)
     if content.kind == 'mat' and names & set(GT_ARRAYS):
         return 'MPII scoring mat'
-    if content.kind == 'npz':
-        return 'LSP npz' if 'joints' in names and 'keypoints' not in names else 'npz'
+    if content.kind == 'npz' and 'keypoints' in names:
+        return 'npz'
+    if content.kind == 'npz' and 'joints' in names:
+        return 'LSP npz'
     if isinstance(value, dict) and ({'annotations', 'images'} & value.keys()):
         return 'COCO json'
     if isinstance(value, list) and _some_have(value, ('joints', 'joints_vis', 'center')):
         return 'MPII json'
     if content.kind == 'mat':
-        what = f'holds {sorted(names)}: not the arrays {", ".join(GT_ARRAYS)} of a scoring file'
+        what = f'holds {listed(sorted(names))}: not {", ".join(GT_ARRAYS)} of a scoring file'
+    elif content.kind == 'npz':
+        what = f"has neither 'keypoints' nor LSP's 'joints': it holds {listed(sorted(names))}"
+    elif value == []:
+        what = 'is an empty list'
     elif isinstance(value, list) and _some_have(value, ('keypoints', 'score')):
         what = 'is a file of predictions'
     else:

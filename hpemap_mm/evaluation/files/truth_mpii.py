@@ -165,7 +165,9 @@ def _scoring(
     problems.raise_if_any()
     assert positions is not None and missing is not None and boxes is not None
     joints, persons = len(skeleton), positions.shape[-1] if positions.ndim else 0
-    if positions.ndim != 3 or positions.shape[:2] != (joints, 2) or not persons:
+    if positions.ndim == 3 and not persons:
+        problems.add_file("'pos_gt_src' is empty", 'save at least one person')
+    elif positions.ndim != 3 or positions.shape[:2] != (joints, 2):
         found = positions.shape[0] if positions.ndim == 3 and positions.shape[1:2] == (2,) else 0
         problems.add_file(
             f"'pos_gt_src' has shape {positions.shape}, not ({joints}, 2, persons)",

@@ -32,7 +32,7 @@ from hpemap_mm.evaluation.files.content import RepeatedKeys, load
         (b'{"a":' * 100_000, 'nested too deeply', 'flat list'),
         (b'[' + b'1' * 5000 + b']', 'a number that cannot be read', 'correct it'),
         (b'PK\x03\x04 and no more', 'damaged npz', 'write it again'),
-        (b'PK\x05\x06' + bytes(18), 'without arrays', 'np.savez'),
+        (b'PK\x05\x06' + bytes(18), 'without arrays', 'write it again'),
         (b'MATLAB 5.0 MAT-file', 'its header is incomplete', 'write it again'),
     ],
 )

@@ -341,7 +341,7 @@ def test_changed_arrays(predictions_outcomes, truth):
         if not isinstance(found, DataError):
             predictions_are_sound(found, truth, label)
             expected = arrays['preds' if base else 'keypoints'].astype(float)
-            base = base or int(arrays.get('base', 0))
+            base = base or np.asarray(arrays.get('base', 0)).item()
             np.testing.assert_array_equal(found.keypoints, expected - base, err_msg=label)
             if 'scores' in arrays:
                 np.testing.assert_array_equal(found.scores, arrays['scores'], err_msg=label)

@@ -223,8 +223,8 @@ def test_a_person_predicted_twice_or_unknown_or_elsewhere(write, results, truth)
     ('content', 'what'),
     [
         ([], 'is an empty list'),
-        ({}, 'is an object with nothing in it'),
-        ({'results': []}, "is an object with 'results'"),
+        ({}, 'is an object with nothing'),
+        ({'results': []}, 'is an object with results'),
         ({'images': [], 'annotations': []}, 'holds annotations'),
         ([{}], "has no 'keypoints'"),
     ],

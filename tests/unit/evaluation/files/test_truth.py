@@ -303,6 +303,7 @@ def test_a_scoring_file_of_others_is_refused(tmp_path, write, mpii):
         ({'jnt_missing': None}, '', "has no 'jnt_missing'"),
         ({'pos_gt_src': np.zeros((14, 2, 3))}, '', 'has shape (14, 2, 3)'),
         ({'pos_gt_src': np.zeros((3, 16, 2))}, '', 'has shape (3, 16, 2)'),
+        ({'pos_gt_src': np.zeros((16, 2, 0))}, '', 'is empty'),
         ({'pos_gt_src': np.full((16, 2, 3), np.nan)}, 'person', 'right_ankle is at (nan, nan)'),
         ({'jnt_missing': np.zeros((16, 2))}, '', "'jnt_missing' has shape (16, 2)"),
         ({'jnt_missing': np.full((16, 3), 2)}, 'persons 0, 1, 2', 'neither 0 nor 1'),
@@ -491,12 +492,19 @@ def test_names_that_are_no_text(tmp_path, code):
     ('content', 'what'),
     [
         ([{'image_id': 1, 'keypoints': [], 'score': 1}], 'is a file of predictions'),
-        ([], "neither COCO's json"),
+        ([], 'is an empty list'),
+        ([1], "neither COCO's json"),
         ({'info': 1}, "neither COCO's json"),
     ],
 )
 def test_what_is_no_truth(write, content, what):
     assert what in problems_of(write(content))[0].what
+
+
+def test_arrays_that_are_no_truth(tmp_path):
+    what = problems_of(npz(tmp_path / 'x.npz', val2017_kpts=[1], wh=[2]))[0].what
+
+    assert what == "has neither 'keypoints' nor LSP's 'joints': it holds val2017_kpts, wh"
 
 
 # --- real files
