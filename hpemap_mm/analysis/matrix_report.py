@@ -24,7 +24,7 @@ _ABOUT = {
     'KS': 'mean keypoint similarity of all annotated joints',
 }
 #: Parts of notes without which figures may mislead.
-_MISLEADING = ('count as wrong', 'nothing to sort by')
+_MISLEADING = ('as wrong', 'nothing to sort by')
 NOTE = (
     'Persons that were not predicted, and joints that a representation could answer but did not, '
     'count as wrong. Joints that it cannot answer are not compared. No non-maximum suppression '

@@ -90,7 +90,7 @@ class Cell:
     Attributes:
         figures: By metric.
         relations: For each joint of the dataset's skeleton how the representation answers it:
-            ``'same'``, ``'near'``, ``'derived'`` or ``'none'``.
+            ``'same'``, ``'near'``, ``'derived'``, ``'translated'`` or ``'none'``.
         per_joint: By metric, then by joint.
         reason: Why the cell compares nothing; empty where it does.
         notes: Remarks for its reader, e.g. how boxes were had.

@@ -14,8 +14,11 @@ RELATION_WORDS = {
     'same': 'the same joint',
     'near': 'near: another definition',
     'derived': 'derived from others',
+    'translated': 'by a translator',
     'none': 'not answered',
 }
+#: How joints are answered by something else than themselves.
+INEXACT = ('near', 'derived', 'translated')
 
 
 def matrix_view(matrix: Matrix, numbering: Numbering) -> Markup:
@@ -137,7 +140,7 @@ def _legend(metric: Metric, limits: tuple[float, float], matrix: Matrix) -> Mark
     ends = [shown(end, metric.unit, digits) for end in limits]
     better = 'higher is better' if metric.higher_is_better else 'lower is better'
     inexact = any(
-        relation in ('near', 'derived')
+        relation in INEXACT
         for cell in matrix.cells.values()
         for relation in cell.relations.values()
     )
@@ -154,7 +157,7 @@ def _legend(metric: Metric, limits: tuple[float, float], matrix: Matrix) -> Mark
         ),
         el('span', {}, better),
         el('span', {}, 'small: 95% interval; joints compared'),
-        el('span', {}, '\N{DAGGER} some near or derived') if inexact else None,
+        el('span', {}, '\N{DAGGER} some near, derived or translated') if inexact else None,
         el('span', {'class': 'about'}, metric.about) if metric.about else None,
     )
 
@@ -166,7 +169,7 @@ def _joints(cell: Cell, figure: Figure) -> tuple[str, str]:
     total = len(cell.relations)
     short = f'{figure.joints}/{total}' if total else f'{figure.joints}'
     words = f'{figure.joints} of {total} joints' if total else f'{figure.joints} joints'
-    counts = {r: sum(v == r for v in cell.relations.values()) for r in ('near', 'derived')}
+    counts = {r: sum(v == r for v in cell.relations.values()) for r in INEXACT}
     extra = [f'{count} {relation}' for relation, count in counts.items() if count]
     if extra:
         return f'{short}\N{DAGGER}', f'{words} ({", ".join(extra)})'

@@ -10,7 +10,7 @@ from typing import Any, SupportsFloat
 MISSING = 'n/a'
 Unit = str
 #: How a joint follows from those of another skeleton.
-RELATIONS = ('same', 'near', 'derived', 'none')
+RELATIONS = ('same', 'near', 'derived', 'translated', 'none')
 
 
 def number(value: SupportsFloat | None, what: str) -> float | None:

@@ -57,7 +57,9 @@ def test_a_broken_interval_is_refused(interval, message):
 def test_an_offset_needs_both_coordinates_and_a_known_relation():
     with pytest.raises(ValueError, match='left_hip'):
         Offset(joint='left_hip', x=float('nan'), y=0.0)
-    with pytest.raises(ValueError, match=r"\['same', 'near', 'derived', 'none'\], got 'equal'"):
+    with pytest.raises(
+        ValueError, match=r"\['same', 'near', 'derived', 'translated', 'none'\], got 'equal'"
+    ):
         Offset(joint='left_hip', x=0.1, y=0.0, relation='equal')
 
 

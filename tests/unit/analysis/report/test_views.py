@@ -103,7 +103,7 @@ def test_a_cell_says_value_interval_and_joints():
 
     assert 'coco 88.2 87.4–88.9 3/4† face – no joint in common' in text
     assert 'coco – no AP here' in text  # the other metric's table
-    assert '† some near or derived' in text
+    assert '† some near, derived or translated' in text
     assert 'the same joint (1) a near: another definition (1) b derived from others (1) c' in text
 
 
