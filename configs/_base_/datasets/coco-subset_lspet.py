@@ -32,4 +32,29 @@ _lspet_val = dict(
     ),
 )
 val_dataloader = dict(dataset=dict(entries=_lspet_val))
-test_dataloader = dict(dataset=dict(entries=_lspet_val))
+# Tested on two more, of which nothing was trained on: what do these skeletons know of others?
+test_dataloader = dict(
+    dataset=dict(
+        entries=dict(
+            **_lspet_val,
+            real_mpii=dict(
+                skeleton='mpii',
+                dataset=dict(
+                    type='hpemap_mm.MpiiDataset',
+                    data_root={{_base_.data_roots.samples}},
+                    ann_file='real/mpii/test_mpii.json',
+                    data_prefix=dict(img='real/mpii/'),
+                ),
+            ),
+            real_aic=dict(
+                skeleton='aic',
+                dataset=dict(
+                    type='AicDataset',
+                    data_root={{_base_.data_roots.samples}},
+                    ann_file='real/aic/test_aic.json',
+                    data_prefix=dict(img='real/aic/'),
+                ),
+            ),
+        )
+    )
+)
