@@ -40,7 +40,7 @@ find_python = $(or $(PYTHON),$(shell for check in '$(SUPPORTED)' '$(NEW_ENOUGH)'
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 find_browser := for name in $(BROWSERS); do command -v $$name && break; done
 
-.PHONY: help setup browser test demo lint format types wheel lock clean clean-venv
+.PHONY: help setup browser test demo matrix lint format types wheel lock clean clean-venv
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -98,6 +98,13 @@ demo: $(STAMP) ## Render mannequins, train one model on all of their skeletons, 
 	rm -rf $(DEMO_DIR)
 	$(PY) -W ignore tools/train.py $(DEMO) --work-dir $(DEMO_DIR)
 	$(PY) -W ignore tools/test.py $(DEMO) $(DEMO_DIR)/epoch_12.pth --out $(DEMO_DIR)/test
+
+MATRIX := configs/multihead/multihead_micro_8e_coco-subset_lspet_128x128.py
+MATRIX_DIR := work_dirs/matrix
+
+matrix: $(STAMP) ## Train on photographs of COCO and LSPET, judge on four datasets: a report
+	$(PY) -W ignore tools/train.py $(MATRIX) --work-dir $(MATRIX_DIR) --resume
+	$(PY) -W ignore tools/test.py $(MATRIX) $(MATRIX_DIR)/epoch_8.pth --out $(MATRIX_DIR)/test
 
 lint: $(STAMP) ## Check style, formatting and spelling
 	$(PY) -m ruff check .

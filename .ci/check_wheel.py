@@ -18,7 +18,7 @@ assert not unwanted, f'the wheel brings {unwanted}'
 
 for name in ('models', 'datasets', 'evaluation', 'visualization', 'apis'):
     importlib.import_module(f'mmpose.{name}')
-for name in ('skeletons', 'datasets', 'models', 'evaluation', 'engine', 'visualization'):
+for name in ('skeletons', 'datasets', 'models', 'evaluation', 'analysis.report', 'engine'):
     importlib.import_module(f'hpemap_mm.{name}')
 print('stand-ins:', ', '.join(hpemap_mm.compat.stand_ins()))
 
