@@ -86,7 +86,7 @@ def likely_cause(
         text = f'as if the flip test averaged left and right without exchanging {listed}'
         candidates.append(_candidate(text, '', mixes, seen, rates, names))
     whole = [c for c in candidates if c.explained == 1.0 and c.found >= MOST]
-    return max(whole, key=lambda c: (c.found, c.skeleton != ''), default=None)
+    return max(whole, key=lambda c: (c.found, not c.skeleton), default=None)
 
 
 def _candidate(
@@ -101,19 +101,24 @@ def _candidate(
 
     def signs(a: int, b: int) -> Iterator[tuple[int, int, str]]:
         """How it shows that joint a's map is averaged with b's, as far as could be judged."""
+        low, high = min(a, b), max(a, b)
         if (a, b) in rates['lands on']:
             yield a, b, 'lands on'
-        # Two joints that are averaged with each other, not with a third, become one point.
-        low, high = min(a, b), max(a, b)
-        if mixes.get(b) == a and (low, high) in rates['coincides']:
+        if (low, high) in rates['coincides']:
             yield low, high, 'coincides'
 
-    expected = {sign for a, b in mixes.items() for sign in signs(a, b)}
-    visible = [shown for a, b in mixes.items() if (shown := set(signs(a, b)))]
+    explained = {sign for a, b in mixes.items() for sign in signs(a, b)}
+    # Two joints that are averaged with each other become one point. Where b is averaged with a
+    # third one, a and b coincide only where both happen to be taken at b: that may not show.
+    due = [
+        {sign for sign in signs(a, b) if sign[2] == 'lands on' or mixes.get(b) == a}
+        for a, b in mixes.items()
+    ]
+    due = [shown for shown in due if shown]
     return Cause(
         text=text,
         skeleton=skeleton,
-        explained=len(seen & expected) / len(seen),
-        found=sum(bool(shown & seen) for shown in visible) / len(visible) if visible else 0.0,
+        explained=len(seen & explained) / len(seen),
+        found=sum(bool(shown & seen) for shown in due) / len(due) if due else 0.0,
         joints=tuple(names[j] for j in sorted(mixes)),
     )

@@ -27,7 +27,7 @@ Dimensions: N persons, J joints of the predictions, K joints of the truth, B rep
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -173,9 +173,14 @@ class _World:
         self.representation, self.usable, self.weights = representation, usable, weights
         self.size = np.where(usable, sizes.values, np.nan)
         records = correspondences(representation, truth.skeleton, derived=False)
-        #: Place in the truth -> place in the predictions, and the other way round.
+        #: Place in the truth -> place in the predictions.
         self.place_of = {k: r.sources[0] for k, r in enumerate(records) if len(r.sources) == 1}
+        #: Place in the predictions -> place in the truth; several of a concat space have one.
         self.truth_of = {place: k for k, place in self.place_of.items()}
+        annotated = {name: k for k, name in enumerate(canonical_joints(truth.skeleton))}
+        for name, place in _meanings(representation):
+            if name in annotated:
+                self.truth_of.setdefault(place, annotated[name])
         self.standing = _standing(representation)
         self.standing_truth = _standing(truth.skeleton)
         #: Persons who face the camera or turn their back; all where nothing tells.
@@ -287,18 +292,23 @@ def _far(a: Any, b: Any, least: float) -> bool:
     return a is not None and b is not None and float(np.hypot(*np.subtract(a, b))) >= least
 
 
-def _standing(representation: Representation) -> dict[int, tuple[float, float]]:
-    """Place of each joint on a standing body in head sizes, where its meaning is known."""
-    from hpemap_mm.analysis.report.body import canonical_place
-
-    found: dict[int, tuple[float, float]] = {}
+def _meanings(representation: Representation) -> Iterator[tuple[str, int]]:
+    """(canonical joint, place) of all joints; in a space, of all its skeletons."""
     if isinstance(representation, Skeleton):
         tables = [(representation, tuple(range(len(representation))))]
     else:
         tables = list(zip(representation.skeletons, representation.rows, strict=True))
     for skeleton, row in tables:
-        for name, place in zip(canonical_joints(skeleton), row, strict=True):
-            point = canonical_place(name)
-            if point is not None:
-                found.setdefault(place, point)
+        yield from zip(canonical_joints(skeleton), row, strict=True)
+
+
+def _standing(representation: Representation) -> dict[int, tuple[float, float]]:
+    """Place of each joint on a standing body in head sizes, where its meaning is known."""
+    from hpemap_mm.analysis.report.body import canonical_place
+
+    found: dict[int, tuple[float, float]] = {}
+    for name, place in _meanings(representation):
+        point = canonical_place(name)
+        if point is not None:
+            found.setdefault(place, point)
     return found
