@@ -15,6 +15,8 @@ LIGHT_RAMP = ((0.965, 0.020, 120.0), (0.665, 0.085, 210.0), (0.365, 0.115, 264.0
 DARK_RAMP = ((0.280, 0.030, 265.0), (0.520, 0.080, 232.0), (0.760, 0.090, 192.0))
 #: WCAG 2.2, 1.4.3: least contrast of text. On any colour black or white has it.
 CONTRAST = 4.5
+#: What is shorter would have ticks that all read 0.
+NOTHING = 1e-9
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -60,7 +62,7 @@ def axis(values: Iterable[float], limits: tuple[float, float] | None = None) -> 
     else:
         known = [0.0, *values]
         low, high = min(known), max(known)
-        if low == high:
+        if high - low < NOTHING:
             high = low + 1.0
         step = _step(high - low)
         low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
