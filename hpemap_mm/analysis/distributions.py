@@ -114,12 +114,14 @@ class Laws:
         unit: Of the error vectors, in words.
         joints: One for each joint with enough errors.
         skipped: Joint -> why there is none for it.
+        order: All K joints, in the order of the errors.
     """
 
     frame: str
     unit: str
     joints: tuple[JointLaw, ...]
     skipped: dict[str, str]
+    order: tuple[str, ...]
 
     def verdicts(self) -> dict[str, int]:
         """How many joints got which verdict."""
@@ -169,7 +171,7 @@ def joint_laws(
             skipped[joint] = 'half of the errors are one and the same number'
         else:
             laws.append(_joint_law(joint, errors[chosen, k], rows[chosen], weights))
-    return Laws(frame, unit, tuple(laws), skipped)
+    return Laws(frame, unit, tuple(laws), skipped, tuple(joints))
 
 
 def _joint_law(joint: str, errors: Array, rows: IntArray, weights: Array) -> JointLaw:
