@@ -7,7 +7,7 @@ import numpy as np
 from hpemap_mm.analysis import report
 from hpemap_mm.analysis.distributions import AxisLaw, Laws
 from hpemap_mm.analysis.findings import Analysis, Findings
-from hpemap_mm.analysis.findings_text import answer, flags
+from hpemap_mm.analysis.findings_text import all_flags, answer
 from hpemap_mm.analysis.mixture import Mixed
 from hpemap_mm.analysis.offset_blocks import offset_blocks, offset_table
 from hpemap_mm.analysis.taxonomy import FOUND, KINDS, WELL
@@ -51,11 +51,7 @@ def findings_report(
         seed: Of the choice of errors that are drawn.
     """
     main = analysis.main
-    marks = [
-        report.Flag(text if len(analysis.subjects) == 1 else f'{subject.name}: {text}', level)
-        for subject in analysis.subjects
-        for level, text in flags(subject)
-    ]
+    marks = [report.Flag(text, level) for level, text in all_flags(analysis)]
     sections = [
         _offsets_section(analysis, skeleton),
         _laws_section(main, seed),
@@ -136,42 +132,40 @@ def _clouds(laws: Laws, errors: Array, seed: int) -> report.Clouds:
 
 
 def _laws_table(laws: Laws) -> report.Table:
-    def axis(law: AxisLaw) -> tuple[object, ...]:
+    def median(law: AxisLaw) -> object:
         known = np.isfinite([law.low, law.high]).all()
-        return ((law.median, law.low, law.high) if known else law.median, law.sigma)
+        return (law.median, law.low, law.high) if known else law.median
 
     return report.Table(
         title=f'In the frame of the {laws.frame}',
         columns=[
             'joint',
+            'law',
             report.Column('errors', 'number'),
             report.Column('median x', 'number', 3),
-            report.Column('sigma x', 'number', 3, 'robust: 1.48 x the median deviation'),
             report.Column('median y', 'number', 3),
-            report.Column('sigma y', 'number', 3),
-            report.Column('beyond 5 sigma', 'percent', about='a Gaussian: 0.0001'),
-            report.Column('excess kurtosis', 'number', 1, 'the larger of both axes; a Gaussian: 0'),
+            report.Column('sigma x', 'number', 3, 'robust: 1.48 x the median deviation'),
+            report.Column('sigma y', 'number', 3, 'robust: 1.48 x the median deviation'),
+            report.Column('beyond 5', 'percent', about='sigmas; of a Gaussian 0.0001'),
+            report.Column('kurtosis', 'number', 0, 'excess, of the worse axis; of a Gaussian 0'),
             report.Column('D', 'number', 3, 'to the Gaussian of mean and deviation'),
-            report.Column('D, robust', 'number', 3, 'to the Gaussian of median and sigma'),
-            report.Column('D, radius', 'number', 3, 'to Rayleigh’s law'),
-            report.Column('Student', 'number', 1, 'degrees of freedom that fit, the fewer'),
-            report.Column('D, Student', 'number', 3, 'to that law'),
-            'verdict',
+            report.Column('D, core', 'number', 3, 'to the Gaussian of median and sigma'),
+            report.Column('Student', 'number', 1, 'degrees of freedom that fit the worse axis'),
         ],
         rows=[
             (
                 law.joint,
+                law.verdict,
                 law.n,
-                *axis(law.x),
-                *axis(law.y),
+                median(law.x),
+                median(law.y),
+                law.x.sigma,
+                law.y.sigma,
                 law.tail,
                 max(law.x.excess_kurtosis, law.y.excess_kurtosis),
                 max(law.x.distance_moments, law.y.distance_moments),
                 max(law.x.distance_robust, law.y.distance_robust),
-                law.distance_rayleigh,
                 min(law.x.student_degrees, law.y.student_degrees),
-                max(law.x.distance_student, law.y.distance_student),
-                law.verdict,
             )
             for law in laws.joints
         ],

@@ -13,6 +13,7 @@ from hpemap_mm.analysis.findings import Analysis, Findings
 from hpemap_mm.analysis.mixture import Mixtures
 from hpemap_mm.analysis.offset_values import Estimate, Offsets
 from hpemap_mm.analysis.taxonomy import KINDS
+from hpemap_mm.skeletons.ontology import flip_name
 
 #: A shift of all joints that is worth a remark, in sizes.
 NOTEWORTHY = 0.01
@@ -21,11 +22,15 @@ NOTEWORTHY = 0.01
 def answer(analysis: Analysis) -> str:
     """The findings in two or three sentences."""
     main = analysis.main
-    parts = [mixture_sentence(main.mixtures)] if main.mixtures.pairs else []
+    parts = []
     offsets, held = final_offsets(analysis)
     if offsets is not None and offsets.joints:
         parts.append(offsets_sentence(offsets, main, held))
+    else:
+        parts.append('No offset of definition is claimed: no joint could be held against others.')
     parts.append(gaussian_sentence(main))
+    if main.mixtures.pairs:
+        parts.append(mixture_sentence(main.mixtures))
     return ' '.join(parts)
 
 
@@ -37,8 +42,22 @@ def final_offsets(analysis: Analysis) -> tuple[Offsets | None, str]:
     return analysis.main.offsets, ''
 
 
-def flags(findings: Findings) -> list[tuple[str, str]]:
-    """What a reader must not miss: ('warning' or 'note', a sentence)."""
+def all_flags(analysis: Analysis) -> list[tuple[str, str]]:
+    """The flags of every subject; of controls, only what bears on the subtraction."""
+    found = [(level, text) for level, text in flags(analysis.main)]
+    for other in analysis.subjects[1:]:
+        told = flags(other, computed=other.about['dataset'] != analysis.main.about['dataset'])
+        found += [(level, f'{other.name}: {text}') for level, text in told]
+    return found
+
+
+def flags(findings: Findings, *, computed: bool = True) -> list[tuple[str, str]]:
+    """What a reader must not miss: ('warning' or 'note', a sentence).
+
+    Args:
+        findings: Of one subject.
+        computed: Tell of joints that were computed, too.
+    """
     found: list[tuple[str, str]] = []
     if findings.mixtures.pairs:
         found.append(('warning', mixture_sentence(findings.mixtures)))
@@ -72,19 +91,26 @@ def flags(findings: Findings) -> list[tuple[str, str]]:
                         'removed from the offsets.',
                     )
                 )
-    for derivation in findings.derivations.derived:
+    for derivation in findings.derivations.derived if computed else ():
         found.append(('note', f'In {about["dataset"]}, {derivation.text}.'))
     return found
 
 
 def mixture_sentence(mixtures: Mixtures) -> str:
     """Which joints are mixed, and what would do that."""
-    text = f'Joints are mixed with others: {", ".join(mixtures.joints)}'
+    opposite = all({pair.joint, pair.other} == _sides(pair.joint) for pair in mixtures.pairs)
+    what = 'Left/right mixture' if opposite else 'Left/right mixture, and of other joints'
+    text = f'{what}: {", ".join(mixtures.joints)}'
     if mixtures.cause is not None:
         others = [j for j in mixtures.cause.joints if j not in mixtures.joints]
         more = f' (which would also mix {", ".join(others)})' if others else ''
         return f'{text}; {mixtures.cause.text}{more}.'
     return f'{text}. No known flip pairs explain it: the network may confuse them.'
+
+
+def _sides(joint: str) -> set[str]:
+    """The joint and its opposite one, by name."""
+    return {joint, flip_name(joint)}
 
 
 def offsets_sentence(offsets: Offsets, findings: Findings, control: str = '') -> str:
@@ -134,13 +160,9 @@ def interval(estimate: Estimate | None, digits: int = 3) -> str:
 def render_analysis(analysis: Analysis) -> str:
     """The findings as a terminal shows them: sentences, then short tables."""
     lines = [answer(analysis), '']
-    for subject in analysis.subjects:
-        told = flags(subject)
-        if told:
-            lines.append(f'{subject.name}:')
-            lines += [f'  {level}: {text}' for level, text in told] + ['']
+    lines += [f'{level}: {text}' for level, text in all_flags(analysis)] + ['']
     main = analysis.main
-    if main.offsets is not None:
+    if main.offsets is not None and main.offsets.joints:
         title = f'Offsets in {main.sizes.unit}: {main.name}'
         lines.append(render_offsets(main.offsets, title))
     for difference in analysis.differences:

@@ -82,8 +82,7 @@ def likely_cause(
     # the network land on each other, each on its own.
     if all(flips[a] == b and (min(a, b), max(a, b), 'coincides') in seen for a, b, _ in seen):
         mixes = {j: int(flips[j]) for a, b, _ in seen for j in (a, b)}
-        listed = ', '.join(names[j] for j in sorted(mixes))
-        text = f'as if the flip test averaged left and right without exchanging {listed}'
+        text = 'as if the flip test averaged their left and right without exchanging them'
         candidates.append(_candidate(text, '', mixes, seen, rates, names))
     whole = [c for c in candidates if c.explained == 1.0 and c.found >= MOST]
     return max(whole, key=lambda c: (c.found, not c.skeleton), default=None)

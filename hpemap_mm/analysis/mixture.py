@@ -84,6 +84,7 @@ class Mixtures:
         highest: Below the thresholds: the pair that came closest to each, for comparison.
         looked_at: Pairs that could be judged by each sign.
         unit: What distances were divided by, in words.
+        order: All joints of the predictions.
     """
 
     pairs: tuple[Mixed, ...]
@@ -91,6 +92,7 @@ class Mixtures:
     highest: tuple[Mixed, ...]
     looked_at: dict[str, int]
     unit: str
+    order: tuple[str, ...]
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -100,7 +102,7 @@ class Mixtures:
             for pair in self.pairs
             for joint in ((pair.joint, pair.other) if pair.sign == 'coincides' else (pair.joint,))
         ]
-        return tuple(dict.fromkeys(found))
+        return tuple(sorted(set(found), key=self.order.index))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -150,6 +152,7 @@ def find_mixtures(
         highest=tuple(m for sign in _LOOKS for m in _highest(world, rates[sign], sign, flagged)),
         looked_at={sign: len(found) for sign, found in rates.items()},
         unit=sizes.unit,
+        order=tuple(representation.joints),
     )
 
 
