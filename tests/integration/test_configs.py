@@ -59,7 +59,9 @@ def test_config_builds(path, monkeypatch):
     for split in ('train', 'val', 'test'):
         loader = config[f'{split}_dataloader']
         dataset = DATASETS.build({**loader.dataset, 'lazy_init': True})
-        assert {dataset.skeleton_of(name).name for name in dataset.entries} == set(config.skeletons)
+        found = {dataset.skeleton_of(name).name for name in dataset.entries}
+        # A test may judge a model on datasets in other skeletons than its own.
+        assert found >= set(config.skeletons) if split == 'test' else found == set(config.skeletons)
         Compose(loader.dataset.pipeline)
         assert DATA_SAMPLERS.get(loader.sampler.type) is not None
         if split != 'train':

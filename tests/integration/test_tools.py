@@ -47,13 +47,15 @@ def test_train_test_and_draw(tool, tiny_config, mannequin, tmp_path, kind):
     checkpoint = work_dir / 'epoch_1.pth'
 
     out = tmp_path / 'test'
-    tested = tool('test', config, checkpoint, '--out', out, '--pictures', 1)
+    extras = ['--pictures', 1, '--report-pictures', 1, '--dump-predictions']
+    tested = tool('test', config, checkpoint, '--out', out, *extras)
     assert tested.returncode == 0, tested.stdout[-3000:] + tested.stderr[-3000:]
     scores = json.loads((out / 'scores.json').read_text())
     assert set(scores['entries']) == {f'mannequin_{d}_val' for d in ('coco', 'mpii', 'aic', 'lsp')}
     for row in scores['entries'].values():
         assert row['persons'] > 0
         assert 0 <= row['metrics']['PCK@0.1_bbox']['mean'] <= 1
+    check_matrix(tool, tmp_path, out, scores, tested.stdout)
     pictures = sorted(path.name for path in (out / 'pictures').iterdir())
     assert len(pictures) == 5
     assert 'overview.jpg' in pictures
@@ -85,6 +87,46 @@ def test_train_test_and_draw(tool, tiny_config, mannequin, tmp_path, kind):
     assert 'head' in refused.stderr
     assert 'Traceback' not in refused.stderr
     assert not (tmp_path / 'refused' / 'scores.json').exists()
+
+
+def check_matrix(tool, tmp_path, out, scores, printed):
+    """Every skeleton on every dataset: printed, in scores.json, on a page, and again from files."""
+    skeletons = {'coco', 'mpii', 'aic', 'lsp'}
+    cells = {(c['representation'], c['dataset']): c for c in scores['matrix']['cells']}
+    assert set(cells) == {(s, f'mannequin_{d}_val') for s in skeletons for d in skeletons}
+    for (row, entry), cell in cells.items():
+        figure = cell['figures']['PCK@0.1_bbox']
+        # The mannequin's few images may be one of a kind, and have no interval.
+        assert figure['low'] is None or figure['low'] <= figure['value'] <= figure['high']
+        assert cell['predicted'] == cell['persons'] > 0
+        if row == cell['skeleton']:
+            assert figure['value'] == scores['entries'][entry]['metrics']['PCK@0.1_bbox']['mean']
+    own = cells['mpii', 'mannequin_mpii_val']['figures']['PCKh@0.5']
+    assert f'│ {100 * own["value"]:.1f}' in printed
+    assert '12 same, 2 derived' in printed
+
+    page = (out / 'report.html').read_text()
+    for expected in ('mannequin_lsp_val', 'PCKh@0.5', 'data:image/jpeg;base64', 'ViTPoseBackbone'):
+        assert expected in page
+    assert json.loads((out / 'report.json').read_text())['title'].endswith('on 4 datasets')
+
+    again = tool(
+        'evaluate',
+        out / 'predictions' / 'mannequin_mpii_val.coco.npz',
+        out / 'predictions' / 'mannequin_mpii_val.truth.npz',
+        '--from',
+        'coco',
+        '--to',
+        'mpii',
+        '--out',
+        tmp_path / 'again',
+    )
+    assert again.returncode == 0, again.stderr[-3000:]
+    (cell,) = json.loads((tmp_path / 'again' / 'scores.json').read_text())['matrix']['cells']
+    expected = cells['coco', 'mannequin_mpii_val']['figures']
+    assert {n: f['value'] for n, f in cell['figures'].items()} == pytest.approx(
+        {n: f['value'] for n, f in expected.items()}
+    )
 
 
 @pytest.mark.timeout(300)
