@@ -12,7 +12,7 @@ from rich.console import Console
 from hpemap_mm.analysis.evaluate_files import Evaluated, evaluate_files
 from hpemap_mm.analysis.matrix_text import headline, render_figures, render_joints
 from hpemap_mm.commandline import command_line, relative_to_here, run_tool, versions
-from hpemap_mm.errors import DataError, Problem
+from hpemap_mm.errors import ProblemList
 from hpemap_mm.evaluation.cross import CrossEvaluation
 from hpemap_mm.files import write_json
 
@@ -22,8 +22,8 @@ PIXEL = 'coordinate of the first pixel in {} (default: by convention 0; 1 in .ma
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, compare, print the tables, write scores.json and report.html."""
     args = build_parser().parse_args(argv)
-    if args.images is not None and not args.images.is_dir():
-        raise DataError([Problem(str(args.images), 'is no folder', 'name that of the images')])
+    out = args.out or Path('work_dirs') / 'evaluate' / args.predictions.stem
+    check_folders(args.images, out)
     evaluation = CrossEvaluation(
         near=args.near,
         derived=args.derived,
@@ -44,7 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             progress=status.update,
         )
     print_tables(done)
-    out = args.out or Path('work_dirs') / 'evaluate' / args.predictions.stem
     scores = out / 'scores.json'
     about = {
         'predictions': str(args.predictions),
@@ -76,15 +75,39 @@ def build_parser() -> argparse.ArgumentParser:
     add('--gt-mat', type=Path, metavar='MAT', help="MPII's scoring file, for its json's head sizes")
     add('--pairing', choices=('ids', 'detections'), help='what rows with an id are')
     add('--images', type=Path, metavar='DIR', help='photographs, for pictures in the report')
-    add('--pictures', type=int, default=3, metavar='N', help='best, worst, random (default 3 each)')
+    add(
+        '--pictures',
+        type=count,
+        default=3,
+        metavar='N',
+        help='best, worst, random (default 3 each)',
+    )
     flag = argparse.BooleanOptionalAction
     add('--near', action=flag, default=True, help='let joints of another definition stand in')
     add('--derived', action=flag, default=True, help='derive joints, as a pelvis from two hips')
     add('--approximate', action='store_true', help='also derivations that are estimates')
-    add('--replicates', type=int, default=1000, metavar='B', help='of the bootstrap (default 1000)')
+    text = 'of the bootstrap, 0 for no intervals (default 1000)'
+    add('--replicates', type=count, default=1000, metavar='B', help=text)
     add('--out', type=Path, metavar='DIR', help='(default: work_dirs/evaluate/PREDICTIONS)')
     add('--report', action=flag, default=True, help='write report.html')
     return parser
+
+
+def check_folders(images: Path | None, out: Path) -> None:
+    """Before the work is done, not after it."""
+    problems = ProblemList()
+    if images is not None and not images.is_dir():
+        problems.add(images, 'is no folder', 'name that of the images')
+    if out.exists() and not out.is_dir():
+        problems.add(out, 'is a file', 'name another folder as --out')
+    problems.raise_if_any()
+
+
+def count(text: str) -> int:
+    """A number of things."""
+    if int(text) < 0:
+        raise ValueError(text)
+    return int(text)
 
 
 def print_tables(done: Evaluated) -> None:

@@ -7,6 +7,11 @@ import sys
 import textwrap
 
 import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from hpemap_mm.registry import MODELS
 
 pytestmark = pytest.mark.slow
 
@@ -116,3 +121,39 @@ def test_train_runs_under_torchrun(project_root, tiny_config, tmp_path):
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert (tmp_path / 'run' / 'epoch_1.pth').exists()
     assert 'mannequin_lsp_val' in done.stdout
+
+
+@pytest.mark.timeout(300)
+def test_two_ranks_give_the_matrix_of_one(project_root, tiny_config, tmp_path):
+    config = tiny_config('multihead')
+    init_default_scope('mmpose')
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(config).model)
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'weights.pth')
+    torchrun = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
+    scores = {}
+    for name, launcher, more in (
+        ('one', [], []),
+        ('two', torchrun, ['--launcher', 'pytorch']),
+    ):
+        tool = [str(project_root / 'tools' / 'test.py'), str(config), str(tmp_path / 'weights.pth')]
+        options = ['--pictures', '0', '--report-pictures', '0', '--out', str(tmp_path / name)]
+        done = subprocess.run(
+            [sys.executable, *launcher, *tool, *options, *more],
+            capture_output=True,
+            text=True,
+            env={**os.environ, 'OMP_NUM_THREADS': '1'},
+        )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        assert done.stdout.count('mpii: PCKh@0.5') == 1
+        scores[name] = json.loads((tmp_path / name / 'scores.json').read_text())
+    values = {
+        name: {
+            (cell['representation'], cell['dataset'], metric): figure['value']
+            for cell in found['matrix']['cells']
+            for metric, figure in cell['figures'].items()
+        }
+        for name, found in scores.items()
+    }
+    assert len(values['one']) > 100
+    assert values['two'] == pytest.approx(values['one'], abs=1e-6)
