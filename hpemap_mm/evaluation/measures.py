@@ -84,7 +84,7 @@ def credits_of(
         Credits by metric; and why the others are missing, by metric.
     """
     truth = aligned.truth
-    valid = truth.valid & aligned.compared & ~truth.crowd[:, None]
+    valid: BoolArray = np.asarray(truth.valid & aligned.compared & ~truth.crowd[:, None], bool)
     everything = np.ones(len(truth.skeleton), bool)
     credits: dict[str, Credit] = {}
     missing: dict[str, str] = {}
@@ -128,8 +128,8 @@ def sizes_of(truth: Truth, kind: str) -> Array:
         kind: 'bbox', 'torso' or 'head'.
     """
     if kind == 'bbox':
-        known = np.isfinite(truth.boxes).all(1)
-        return box_sizes(np.where(known[:, None], truth.boxes, 0.0))
+        known = np.isfinite(truth.boxes).all(axis=1, keepdims=True)
+        return box_sizes(np.where(known, truth.boxes, 0.0))
     if kind == 'torso':
         needed = ('left_shoulder', 'right_shoulder', 'left_hip', 'right_hip')
         if not set(needed) <= set(truth.skeleton.joints):
