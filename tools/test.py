@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from hpemap_mm.engine import CrossMatrixHook, PoseRunner
     from hpemap_mm.engine.pictures import draw_predictions
+    from hpemap_mm.engine.progress import ProgressHook
     from hpemap_mm.engine.scores import cross_evaluators, score_tables
 
     config = load_config(args.config, options=args.cfg_options, launcher=args.launcher)
@@ -57,7 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise DataError([Problem(args.config, what, 'give one for all entries')])
     if not any(isinstance(hook, CrossMatrixHook) for hook in runner.hooks):
         runner.register_hook(CrossMatrixHook())
-    runner.test()
+    progress = ProgressHook()
+    runner.register_hook(progress)
+    try:
+        runner.test()
+    finally:
+        progress.close()
     if is_main_process():
         tables = score_tables(runner.test_evaluator)
         _publish(runner, tables, out, args)

@@ -21,6 +21,10 @@ _ABOUT = {
     'PCK@': 'joints within this share of the longer side of the box, or of the torso',
     'AP': "average precision over OKS 0.5 to 0.95, COCO's protocol",
     'AR': "average recall over OKS 0.5 to 0.95, COCO's protocol",
+    'AIC-score': "AI Challenger's own score: best similarity of any prediction, visible joints",
+    'AP_easy': "AP of images with little crowding, CrowdPose's protocol",
+    'AP_medium': "AP of images with some crowding, CrowdPose's protocol",
+    'AP_hard': "AP of images with much crowding, CrowdPose's protocol",
     'KS': 'mean keypoint similarity of all annotated joints',
 }
 #: Parts of notes without which figures may mislead.
@@ -281,4 +285,5 @@ def _interval(matrix: CrossMatrix) -> str:
 
 
 def _about(name: str) -> str:
-    return next((text for start, text in _ABOUT.items() if name.startswith(start)), '')
+    found = [text for start, text in _ABOUT.items() if name.startswith(start)]
+    return _ABOUT.get(name) or next(iter(found), '')

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import track
 
 from hpemap_mm.analysis.matrix_report import matrix_report
@@ -47,7 +48,11 @@ def write_test_report(
             metric.evaluation, truth, metric.predictions[entry], each=each, read=read_image
         )
         for entry, truth in track(
-            metric.truths.items(), 'pictures', disable=not each, transient=True
+            metric.truths.items(),
+            'drawing',
+            console=Console(stderr=True),
+            disable=not each,
+            transient=True,
         )
     }
     about = About(

@@ -12,15 +12,19 @@ from typing import Any
 import numpy as np
 
 from hpemap_mm.evaluation.aligned import Aligned, match, pair
-from hpemap_mm.evaluation.bootstrap import image_weights
+from hpemap_mm.evaluation.bootstrap import image_weights, percentile_interval
 from hpemap_mm.evaluation.bring import Brought, Comparison, Translator, bring, overview
 from hpemap_mm.evaluation.figures import Figure, figure_of
 from hpemap_mm.evaluation.measures import Measures, credits_of, sigmas_of
 from hpemap_mm.evaluation.oks import COCO_LINES, evaluate_oks, weighted_ap
+from hpemap_mm.evaluation.own_rules import OWN_LINES, own_figures
 from hpemap_mm.evaluation.persons import Array, Predictions, Truth
 
 #: Metrics in the order in which a person wants to see them.
 HEADLINES = ('PCKh@0.5', 'PCKh@0.1', 'PCKh-AUC', 'AP', 'AR', 'KS')
+
+#: Pixels; farther from every image than any joint, and near enough to be squared.
+_NOWHERE = -1e7
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,7 +117,7 @@ class CrossMatrix:
         """Names of all metrics that some cell has, headlines first."""
         names = dict.fromkeys(name for cell in self for name in cell.figures)
         first = [name for name in HEADLINES if name in names]
-        lines = [name for name in names if name in COCO_LINES and name not in first]
+        lines = [n for n in names if n in (*COCO_LINES, *OWN_LINES) and n not in first]
         others = [name for name in names if name not in first and name not in lines]
         return tuple(first[:3] + others + first[3:] + lines)
 
@@ -236,7 +240,11 @@ class CrossEvaluation:
         else:
             sigmas, _ = sigmas_of(truth.skeleton)
             aligned = match(
-                truth, found, sigmas, threshold=self.match_at, compared=brought.compared
+                truth,
+                _beyond_reach(brought),
+                sigmas,
+                threshold=self.match_at,
+                compared=brought.compared,
             )
         missing = np.zeros(aligned.keypoints.shape[:2], bool)
         rows = aligned.sources >= 0
@@ -296,7 +304,16 @@ class CrossEvaluation:
                 reason = 'no areas' if without == counting.sum() else f'{without} without an area'
                 missing = {**missing, **dict.fromkeys(COCO_LINES, reason)}
             else:
-                figures.update(self._average_precision(truth, brought, sigmas, weights))
+                figures.update(_average_precision(truth, brought, sigmas, weights))
+            own, lacking = own_figures(
+                truth,
+                _beyond_reach(brought),
+                sigmas=sigmas,
+                compared=brought.compared,
+                weights=weights,
+            )
+            figures.update(own)
+            missing = {**missing, **lacking}
         scored = {name: figure for name, figure in figures.items() if not np.isnan(figure.value)}
         missing = {**missing, **{n: 'nothing to score' for n in figures if n not in scored}}
         return Cell(
@@ -310,22 +327,30 @@ class CrossEvaluation:
             notes=tuple(notes),
         )
 
-    def _average_precision(
-        self, truth: Truth, brought: Brought, sigmas: Array, weights: Array | None
-    ) -> dict[str, Figure]:
-        result = evaluate_oks(truth, brought.predictions, sigmas=sigmas, joints=brought.compared)
-        intervals = {}
-        if weights is not None:
-            intervals = {
-                name: np.nanpercentile(values, [2.5, 97.5]) if np.isfinite(values).any() else None
-                for name, values in weighted_ap(result, weights).items()
-            }
-        figures = {}
-        for name, value in result.lines.items():
-            ends = intervals.get(name)
-            low, high = (float('nan'),) * 2 if ends is None else (float(e) for e in ends)
-            figures[name] = Figure(value=value, low=low, high=high, instances=result.persons)
-        return figures
+
+def _average_precision(
+    truth: Truth, brought: Brought, sigmas: Array, weights: Array | None
+) -> dict[str, Figure]:
+    """COCO's ten figures."""
+    found = _beyond_reach(brought)
+    result = evaluate_oks(truth, found, sigmas=sigmas, joints=brought.compared)
+    replicates = {} if weights is None else weighted_ap(result, weights)
+    figures = {}
+    for name, value in result.lines.items():
+        low = high = float('nan')
+        if name in replicates:
+            low, high = (float(end) for end in percentile_interval(replicates[name]))
+        figures[name] = Figure(value=value, low=low, high=high, instances=result.persons)
+    return figures
+
+
+def _beyond_reach(brought: Brought) -> Predictions:
+    """The predictions, with joints that were not answered where no person can be."""
+    lost = brought.compared & ~brought.answered
+    if not lost.any():
+        return brought.predictions
+    keypoints = np.where(lost[..., None], _NOWHERE, brought.predictions.keypoints)
+    return replace(brought.predictions, keypoints=keypoints)
 
 
 def _sigmas(truth: Truth) -> tuple[Array | None, str]:

@@ -247,6 +247,7 @@ def _gathered(sample: Mapping[str, Any], representations: Mapping[str, str]) -> 
         raise ValueError(f'{who} has {len(keypoints)} persons; top-down samples have one each')
     visible = np.asarray(truth['keypoints_visible'])
     visible = visible.reshape(*keypoints.shape[:2], -1)[..., 0]
+    visible = _with_occlusion(visible, sample.get('raw_ann_info'))
     by_name = sample.get('pred_by_skeleton')
     if by_name is None:
         if 'pred_skeleton' not in sample:
@@ -285,6 +286,17 @@ def _gathered(sample: Mapping[str, Any], representations: Mapping[str, str]) -> 
         else np.asarray(truth['bbox_scores'], np.float32).reshape(-1),
         'answers': answers,
     }
+
+
+def _with_occlusion(visible: Array, annotation: Any) -> Array:
+    """1 for occluded joints and 2 for visible ones; MMPose's readers make both 1."""
+    if isinstance(annotation, list | tuple):
+        annotation = annotation[0] if len(annotation) == 1 else None
+    raw = annotation.get('keypoints') if isinstance(annotation, Mapping) else None
+    if raw is None or np.size(raw) != 3 * visible.size:
+        return visible
+    told = np.asarray(raw, float).reshape(*visible.shape, 3)[..., 2]
+    return np.where((visible > 0) & (told == 2), 2, visible)
 
 
 def _optional(instances: Mapping[str, Any], key: str) -> Array:

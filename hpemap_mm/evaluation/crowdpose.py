@@ -25,7 +25,8 @@ CROWDPOSE_LINES = (
 #: Crowd index from which an image is medium, and hard.
 MEDIUM_FROM, HARD_FROM = 0.2, 0.8
 
-_LEVELS = ('AP_easy', 'AP_medium', 'AP_hard')
+#: AP by how crowded an image is.
+LEVELS = ('AP_easy', 'AP_medium', 'AP_hard')
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,9 +95,9 @@ def evaluate_crowdpose(
     weights = np.ones((1, len(levels)), np.float32)
     lines = {name: float(v[0]) for name, v in weighted_crowdpose(oks, levels, weights).items()}
     lines |= {name: oks.lines[name] for name in CROWDPOSE_LINES if name in oks.lines}
-    counts = np.bincount(levels, minlength=len(_LEVELS)).tolist()
+    counts = np.bincount(levels, minlength=len(LEVELS)).tolist()
     return CrowdPoseResult(
-        lines=lines, images=dict(zip(_LEVELS, counts, strict=True)), levels=levels, oks=oks
+        lines=lines, images=dict(zip(LEVELS, counts, strict=True)), levels=levels, oks=oks
     )
 
 
@@ -116,6 +117,6 @@ def weighted_crowdpose(
     weights = np.asarray(image_weights, np.float32)
     every = weighted_ap(result, weights)
     lines = {name: every[name] for name in CROWDPOSE_LINES if name in every}
-    for level, name in enumerate(_LEVELS):
+    for level, name in enumerate(LEVELS):
         lines[name] = weighted_ap(result, weights * (levels == level))['AP']
     return lines

@@ -14,6 +14,7 @@ import numpy as np
 from hpemap_mm.evaluation.aligned import Aligned
 from hpemap_mm.evaluation.coco_lines import COCO_LINES
 from hpemap_mm.evaluation.figures import Credit
+from hpemap_mm.evaluation.own_rules import OWN_LINES
 from hpemap_mm.evaluation.pck import box_sizes, scaled_errors, torso_sizes
 from hpemap_mm.evaluation.pckh import pckh
 from hpemap_mm.evaluation.persons import Array, BoolArray, Truth
@@ -29,7 +30,8 @@ class Measures:
         torso: Thresholds of PCK over the torso (a shoulder to the opposite hip).
         head: Thresholds of PCKh (the head box's diagonal x 0.6, MPII's protocol).
         head_auc: Area under PCKh's curve from 0 to 0.5.
-        oks: COCO's AP and AR with their ten lines, and the mean keypoint similarity (KS).
+        oks: COCO's AP and AR with their ten lines, the mean keypoint similarity (KS), and what
+            CrowdPose and AI Challenger add by their own rules.
     """
 
     bbox: tuple[float, ...] = (0.05, 0.1)
@@ -64,7 +66,13 @@ class Measures:
         torsos = [f'PCK@{threshold:g}_torso' for threshold in self.torso]
         heads = [f'PCKh@{threshold:g}' for threshold in self.head]
         area = ['PCKh-AUC'] * self.head_auc
-        return (*boxes, *torsos, *heads, *area, *(('KS', *COCO_LINES) if self.oks else ()))
+        return (
+            *boxes,
+            *torsos,
+            *heads,
+            *area,
+            *(('KS', *COCO_LINES, *OWN_LINES) if self.oks else ()),
+        )
 
 
 def credits_of(
