@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from hpemap_mm.evaluation.aligned import Aligned, match, pair
-from hpemap_mm.evaluation.bootstrap import image_weights, percentile_interval
+from hpemap_mm.evaluation.bootstrap import image_weights
 from hpemap_mm.evaluation.bring import Brought, Comparison, Translator, bring, overview
+from hpemap_mm.evaluation.coco_lines import COCO_LINES
 from hpemap_mm.evaluation.figures import Figure, figure_of
 from hpemap_mm.evaluation.measures import Measures, credits_of, sigmas_of
-from hpemap_mm.evaluation.oks import COCO_LINES, evaluate_oks, weighted_ap
-from hpemap_mm.evaluation.own_rules import OWN_LINES, own_figures
+from hpemap_mm.evaluation.oks_figures import OWN_LINES, coco_figures, own_figures
 from hpemap_mm.evaluation.persons import Array, Predictions, Truth
 
 #: Metrics in the order in which a person wants to see them.
@@ -298,20 +298,20 @@ class CrossEvaluation:
             missing = {**missing, **dict.fromkeys(('KS', *COCO_LINES), source)}
         elif self.measures.oks and sigmas is not None:
             notes.append(f'sigmas: {source}')
+            found = _beyond_reach(brought)
+            options: dict[str, Any] = {
+                'sigmas': sigmas,
+                'compared': brought.compared,
+                'weights': weights,
+            }
             counting = ~truth.crowd & (truth.valid & brought.compared).any(1)
             without = int((~(truth.areas[counting] > 0)).sum())
             if without:
                 reason = 'no areas' if without == counting.sum() else f'{without} without an area'
                 missing = {**missing, **dict.fromkeys(COCO_LINES, reason)}
             else:
-                figures.update(_average_precision(truth, brought, sigmas, weights))
-            own, lacking = own_figures(
-                truth,
-                _beyond_reach(brought),
-                sigmas=sigmas,
-                compared=brought.compared,
-                weights=weights,
-            )
+                figures.update(coco_figures(truth, found, **options))
+            own, lacking = own_figures(truth, found, **options)
             figures.update(own)
             missing = {**missing, **lacking}
         scored = {name: figure for name, figure in figures.items() if not np.isnan(figure.value)}
@@ -326,22 +326,6 @@ class CrossEvaluation:
             how=aligned.how,
             notes=tuple(notes),
         )
-
-
-def _average_precision(
-    truth: Truth, brought: Brought, sigmas: Array, weights: Array | None
-) -> dict[str, Figure]:
-    """COCO's ten figures."""
-    found = _beyond_reach(brought)
-    result = evaluate_oks(truth, found, sigmas=sigmas, joints=brought.compared)
-    replicates = {} if weights is None else weighted_ap(result, weights)
-    figures = {}
-    for name, value in result.lines.items():
-        low = high = float('nan')
-        if name in replicates:
-            low, high = (float(end) for end in percentile_interval(replicates[name]))
-        figures[name] = Figure(value=value, low=low, high=high, instances=result.persons)
-    return figures
 
 
 def _beyond_reach(brought: Brought) -> Predictions:

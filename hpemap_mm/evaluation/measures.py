@@ -14,7 +14,7 @@ import numpy as np
 from hpemap_mm.evaluation.aligned import Aligned
 from hpemap_mm.evaluation.coco_lines import COCO_LINES
 from hpemap_mm.evaluation.figures import Credit
-from hpemap_mm.evaluation.own_rules import OWN_LINES
+from hpemap_mm.evaluation.oks_figures import OWN_LINES
 from hpemap_mm.evaluation.pck import box_sizes, scaled_errors, torso_sizes
 from hpemap_mm.evaluation.pckh import pckh
 from hpemap_mm.evaluation.persons import Array, BoolArray, Truth

@@ -166,6 +166,33 @@ def test_a_cell_that_compares_nothing_says_so():
     assert empty['reason'] and empty['figures'] == {}
 
 
+@dataclass
+class NoWrist:
+    name: str = 'no-wrist'
+    source: object = COCO
+    target: object = COCO
+
+    def __call__(self, keypoints, scores=None):
+        answer = keypoints.copy()
+        answer[0, COCO.index('left_wrist')] = np.nan
+        return type('Answer', (), {'keypoints': answer})
+
+
+@pytest.mark.parametrize('ids', [True, False])
+def test_joints_without_an_answer_are_wrong_in_every_figure(ids):
+    # The left wrist of the first person is at the origin, where a lost joint might be put.
+    truth = truth_of(COCO, 'c')
+    truth.keypoints[0, COCO.index('left_wrist')] = 0
+    found = predictions_of(COCO, truth, ids=ids)
+    found.keypoints[0, COCO.index('left_wrist')] = 0
+    cells = matrix([truth], {'c': [found]}, translators=(NoWrist(),)).cells
+    assert cells['coco', 'c'].figures['AP'].value == pytest.approx(1.0)
+    figures = cells['coco~no-wrist', 'c'].figures
+    assert figures['PCK@0.1_bbox'].value == 67 / 68
+    assert figures['AP'].value < 1
+    assert figures['KS'].value == 67 / 68
+
+
 def test_what_could_not_be_computed_says_why():
     truth = truth_of(COCO, 'c', head_sizes=None, boxes=None, areas=[5300, np.nan, 5300, 5300])
     cell = matrix([truth], {'c': [predictions_of(COCO, truth)]}).cells['coco', 'c']

@@ -127,6 +127,20 @@ def test_head_sizes_are_given_or_taken_from_the_joints():
     assert np.isnan(evaluate([sample('c', 'coco')])[1].truths['c'].head_sizes).all()
 
 
+def test_occluded_joints_are_told_from_visible_ones_where_the_file_does():
+    raw = np.zeros((17, 3))
+    raw[:, 2] = [2, 1, 0] + [2] * 14
+    seen = np.ones((1, 17))
+    seen[0, 2] = 0
+    one = sample(
+        truth={'keypoints_visible': seen}, raw_ann_info={'keypoints': raw.ravel().tolist()}
+    )
+    _, metric = evaluate([one])
+    assert metric.truths['c'].visible.tolist() == [[2, 1, 0] + [2] * 14]
+    _, metric = evaluate([sample(truth={'keypoints_visible': seen}, raw_ann_info={'id': 3})])
+    assert metric.truths['c'].visible.tolist() == [[1, 1, 0] + [1] * 14]
+
+
 def test_only_the_chosen_keys_are_returned():
     scores, metric = evaluate(world(), keys=['*/coco->*/PCK@0.1_bbox', 'c/coco->coco/AP'])
     assert list(scores) == [

@@ -1,4 +1,4 @@
-"""The figures that single datasets have by rules of their own: CrowdPose's levels, AIC's score."""
+"""Figures of persons by their OKS: COCO's, and those that datasets add by rules of their own."""
 
 from __future__ import annotations
 
@@ -10,11 +10,32 @@ from hpemap_mm.evaluation.aic import VISIBLE, evaluate_aic
 from hpemap_mm.evaluation.bootstrap import percentile_interval, ratio_interval
 from hpemap_mm.evaluation.crowdpose import LEVELS, evaluate_crowdpose, weighted_crowdpose
 from hpemap_mm.evaluation.figures import Figure
-from hpemap_mm.evaluation.persons import Array, BoolArray, Predictions, Truth
+from hpemap_mm.evaluation.oks import evaluate_oks, weighted_ap
+from hpemap_mm.evaluation.persons import Array, BoolArray, IntArray, Predictions, Truth
 
 #: AI Challenger's own score, which is not COCO's AP.
 AIC_SCORE = 'AIC-score'
 OWN_LINES = (*LEVELS, AIC_SCORE)
+
+
+def coco_figures(
+    truth: Truth,
+    predictions: Predictions,
+    *,
+    sigmas: Array,
+    compared: BoolArray,
+    weights: Array | None,
+) -> dict[str, Figure]:
+    """COCO's ten figures; see :func:`own_figures`."""
+    result = evaluate_oks(truth, predictions, sigmas=sigmas, joints=compared)
+    replicates = {} if weights is None else weighted_ap(result, weights)
+    figures = {}
+    for name, value in result.lines.items():
+        area = {'M': 1, 'L': 2}.get(name.partition('_')[2], 0)
+        positives = result.outcomes.positives[area]
+        low, high = _interval(replicates.get(name), positives)
+        figures[name] = Figure(value=value, low=low, high=high, instances=int(positives.sum()))
+    return figures
 
 
 def own_figures(
@@ -66,20 +87,25 @@ def _levels(
     weights: Array | None,
 ) -> Mapping[str, Figure]:
     result = evaluate_crowdpose(truth, predictions, sigmas=sigmas, joints=compared)
-    replicates = None
+    replicates: Mapping[str, Array] = {}
     if weights is not None:
         replicates = weighted_crowdpose(result.oks, result.levels, weights)
     figures = {}
     for level, name in enumerate(LEVELS):
-        here = np.isin(truth.image_ids, truth.images[result.levels == level])
-        counting = here & ~truth.crowd & (truth.valid & compared).any(1)
-        low = high = np.nan
-        if replicates is not None:
-            low, high = (float(end) for end in percentile_interval(replicates[name]))
+        positives = result.oks.outcomes.positives[0] * (result.levels == level)
+        low, high = _interval(replicates.get(name), positives)
         figures[name] = Figure(
-            value=result.lines[name], low=low, high=high, instances=int(counting.sum())
+            value=result.lines[name], low=low, high=high, instances=int(positives.sum())
         )
     return figures
+
+
+def _interval(replicates: Array | None, positives: IntArray) -> tuple[float, float]:
+    """Of a figure over images; NaN where fewer than two have a person that counts."""
+    if replicates is None or np.count_nonzero(positives) < 2:
+        return float('nan'), float('nan')
+    low, high = percentile_interval(replicates)
+    return float(low), float(high)
 
 
 def _aic(
