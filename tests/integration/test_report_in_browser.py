@@ -234,7 +234,7 @@ def test_tables_sort_by_click_and_by_keyboard(open_page):
 
 def test_pictures_open_at_full_size(open_page):
     page = open_page()
-    page.locator('.wide .enlarge').click()
+    page.locator('.enlarge[aria-label*="aic_val 000031.jpg"]').click()
     dialog = page.locator('dialog')
 
     assert dialog.is_visible()
