@@ -26,6 +26,7 @@ from hpemap_mm.analysis.report.matrix_view import matrix_view
 from hpemap_mm.analysis.report.offsets_view import offsets_view
 from hpemap_mm.analysis.report.plain import to_plain
 from hpemap_mm.analysis.report.tables_view import table_view
+from hpemap_mm.files import atomic_path
 from hpemap_mm.version import __version__
 
 FLAG_WORDS = {'warning': 'Warning', 'note': 'Note'}
@@ -93,20 +94,15 @@ def write_report(path: str | os.PathLike[str], report: Report) -> Path:
     beside = target.with_suffix('.json')
     figures = json.dumps(to_plain(report), indent=1, allow_nan=False, ensure_ascii=False)
     page = render(report, json_name=beside.name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _replace(beside, figures + '\n')
-    _replace(target, page)
+    _write(beside, figures + '\n')
+    _write(target, page)
     return target
 
 
-def _replace(target: Path, text: str) -> None:
-    partial = target.with_name(f'.{target.stem}.{os.getpid()}.partial{target.suffix}')
-    try:
+def _write(target: Path, text: str) -> None:
+    with atomic_path(target) as partial:
         # A file name that is no unicode reaches Python as surrogates: shown as question marks.
         partial.write_bytes(text.encode('utf-8', errors='replace'))
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @cache

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hpemap_mm.evaluation.persons import Predictions
+from hpemap_mm.files import atomic_path
 
 SUFFIXES = ('.json', '.npz')
 
@@ -38,7 +37,7 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     unknown = np.isnan(predictions.keypoint_scores)
     if unknown.any() and not unknown.all():
         raise ValueError(f'{target}: {int(unknown.sum())} joints have no confidence, others have')
-    with _whole(target) as partial:
+    with atomic_path(target) as partial:
         if target.suffix == '.json':
             partial.write_text(json.dumps(_rows(predictions), allow_nan=False), encoding='utf-8')
         else:
@@ -76,15 +75,3 @@ def _arrays(predictions: Predictions, *, with_scores: bool) -> dict[str, Any]:
     if predictions.ids is not None:
         arrays['ids'] = predictions.ids
     return arrays
-
-
-@contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """A temporary path that takes the target's place on success."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f'.{target.stem}.{os.getpid()}.partial{target.suffix}')
-    try:
-        yield partial
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
