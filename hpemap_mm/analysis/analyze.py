@@ -25,7 +25,7 @@ from hpemap_mm.analysis.subject import Subject
 from hpemap_mm.analysis.taxonomy import Taxonomy, taxonomy
 from hpemap_mm.evaluation.bootstrap import image_weights
 from hpemap_mm.evaluation.measures import sigmas_of
-from hpemap_mm.evaluation.persons import Array, BoolArray, Truth
+from hpemap_mm.persons.arrays import Array, BoolArray, Truth
 from hpemap_mm.skeletons import canonical_joints
 
 IMAGE_FRAME = 'image: x to the right, y down'

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from hpemap_mm.analysis.frames import Sizes
 from hpemap_mm.evaluation.bootstrap import image_sums, ratio_interval
-from hpemap_mm.evaluation.persons import Truth
+from hpemap_mm.persons.arrays import Truth
 
 Array = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from hpemap_mm.errors import DataError, Problem, ProblemList
 from hpemap_mm.evaluation.cross import CrossEvaluation, CrossMatrix
-from hpemap_mm.evaluation.files import PredictionsFile, TruthFile, read_predictions, read_truth
-from hpemap_mm.evaluation.files.predictions import Pairing
-from hpemap_mm.evaluation.persons import Representation
+from hpemap_mm.persons.arrays import Representation
+from hpemap_mm.persons.files import PredictionsFile, TruthFile, read_predictions, read_truth
+from hpemap_mm.persons.files.predictions import Pairing
 from hpemap_mm.skeletons import JointSpace, Skeleton, get_skeleton, list_skeletons
 from hpemap_mm.skeletons.layout import PRESETS
 

@@ -20,7 +20,7 @@ from hpemap_mm.analysis.mixture import Mixtures
 from hpemap_mm.analysis.offset_values import Offsets
 from hpemap_mm.analysis.taxonomy import Taxonomy
 from hpemap_mm.evaluation.bootstrap import METHOD
-from hpemap_mm.evaluation.persons import Array
+from hpemap_mm.persons.arrays import Array
 
 #: Counts the changes of the json's form.
 FORM = 1

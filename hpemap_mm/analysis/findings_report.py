@@ -12,7 +12,7 @@ from hpemap_mm.analysis.mixture import Mixed
 from hpemap_mm.analysis.offset_blocks import offset_blocks, offset_table
 from hpemap_mm.analysis.taxonomy import FOUND, KINDS, WELL
 from hpemap_mm.evaluation.bootstrap import METHOD
-from hpemap_mm.evaluation.persons import Array
+from hpemap_mm.persons.arrays import Array
 from hpemap_mm.skeletons import Skeleton
 
 #: Errors of a joint that are drawn.

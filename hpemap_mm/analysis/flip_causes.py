@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hpemap_mm.evaluation.persons import Representation
+from hpemap_mm.persons.arrays import Representation
 from hpemap_mm.skeletons import get_skeleton, list_skeletons
 
 #: Pairs that are mixed: (place of the joint, place of the other one, sign).

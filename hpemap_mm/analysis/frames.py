@@ -19,7 +19,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from hpemap_mm.evaluation.persons import Truth
+from hpemap_mm.persons.arrays import Truth
 from hpemap_mm.skeletons import Skeleton, canonical_joints
 
 Array = npt.NDArray[np.floating]

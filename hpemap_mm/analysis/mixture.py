@@ -37,7 +37,7 @@ import numpy.typing as npt
 from hpemap_mm.analysis.flip_causes import Cause, Rates, Seen, likely_cause
 from hpemap_mm.analysis.frames import Sizes, body_frames, has_trunk
 from hpemap_mm.evaluation.bootstrap import image_sums, ratio_interval
-from hpemap_mm.evaluation.persons import Representation, Truth
+from hpemap_mm.persons.arrays import Representation, Truth
 from hpemap_mm.skeletons import Skeleton, canonical_joints, correspondences
 
 Array = npt.NDArray[np.floating]

@@ -15,7 +15,7 @@ import numpy as np
 from hpemap_mm.analysis.report import Picture, encode_picture
 from hpemap_mm.evaluation.cross import CrossEvaluation
 from hpemap_mm.evaluation.measures import credits_of, sigmas_of
-from hpemap_mm.evaluation.persons import Array, IntArray, Predictions, Representation, Truth
+from hpemap_mm.persons.arrays import Array, IntArray, Predictions, Representation, Truth
 from hpemap_mm.visualization import Pose, crop_to, pose_panel, row
 from hpemap_mm.visualization.draw import Image
 

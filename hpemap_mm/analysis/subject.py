@@ -9,7 +9,7 @@ import numpy as np
 from hpemap_mm.evaluation.aligned import Aligned
 from hpemap_mm.evaluation.bring import Comparison
 from hpemap_mm.evaluation.cross import CrossEvaluation
-from hpemap_mm.evaluation.persons import Array, Predictions, Truth
+from hpemap_mm.persons.arrays import Array, Predictions, Truth
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

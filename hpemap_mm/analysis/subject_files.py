@@ -11,8 +11,8 @@ from hpemap_mm.analysis.frames import person_sizes
 from hpemap_mm.analysis.subject import Subject
 from hpemap_mm.errors import DataError, Problem
 from hpemap_mm.evaluation.cross import CrossEvaluation
-from hpemap_mm.evaluation.files import read_predictions, read_truth
-from hpemap_mm.evaluation.files.predictions import Pairing
+from hpemap_mm.persons.files import read_predictions, read_truth
+from hpemap_mm.persons.files.predictions import Pairing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,10 +18,10 @@ from rich.table import Table
 
 from hpemap_mm.evaluation.cross import Cell, CrossMatrix
 from hpemap_mm.evaluation.cross_metric import CrossEvaluator
-from hpemap_mm.evaluation.files import write_predictions
 from hpemap_mm.evaluation.metrics import MultiSkeletonPCK
-from hpemap_mm.evaluation.persons import Truth
 from hpemap_mm.files import atomic_path, write_json
+from hpemap_mm.persons.arrays import Truth
+from hpemap_mm.persons.files import write_predictions
 from hpemap_mm.version import __version__
 
 

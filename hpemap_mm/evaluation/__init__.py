@@ -17,7 +17,7 @@ from hpemap_mm.evaluation.pck import (
     torso_sizes,
 )
 from hpemap_mm.evaluation.pckh import PCKhResult, pckh
-from hpemap_mm.evaluation.persons import Predictions, Truth
+from hpemap_mm.persons.arrays import Predictions, Truth
 
 __all__ = [
     'NORMALIZERS',

@@ -27,8 +27,8 @@ from hpemap_mm.evaluation.bootstrap import image_sums
 from hpemap_mm.evaluation.by_image import by_image
 from hpemap_mm.evaluation.coco_lines import THRESHOLDS
 from hpemap_mm.evaluation.oks import checked_joints
-from hpemap_mm.evaluation.persons import Array, IntArray, Predictions, Truth
 from hpemap_mm.evaluation.similarity import keypoint_similarity
+from hpemap_mm.persons.arrays import Array, IntArray, Predictions, Truth
 
 #: Visibility of a joint that can be seen; AI Challenger's own files say 1 for it.
 VISIBLE = 2

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hpemap_mm.evaluation.by_image import by_image
-from hpemap_mm.evaluation.persons import Predictions, Truth
 from hpemap_mm.evaluation.similarity import keypoint_similarity
+from hpemap_mm.persons.arrays import Predictions, Truth
 
 Array = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]

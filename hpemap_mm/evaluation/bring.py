@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hpemap_mm.evaluation.persons import Array, BoolArray, Predictions, Representation
+from hpemap_mm.persons.arrays import Array, BoolArray, Predictions, Representation
 from hpemap_mm.skeletons import Correspondence, Skeleton, correspondences
 from hpemap_mm.skeletons.transfer import transfer_matrix
 

@@ -18,7 +18,7 @@ from hpemap_mm.evaluation.coco_lines import COCO_LINES
 from hpemap_mm.evaluation.figures import Figure, figure_of
 from hpemap_mm.evaluation.measures import Measures, credits_of, sigmas_of
 from hpemap_mm.evaluation.oks_figures import OWN_LINES, coco_figures, own_figures
-from hpemap_mm.evaluation.persons import Array, Predictions, Truth
+from hpemap_mm.persons.arrays import Array, Predictions, Truth
 
 #: Metrics in the order in which a person wants to see them.
 HEADLINES = ('PCKh@0.5', 'PCKh@0.1', 'PCKh-AUC', 'AP', 'AR', 'KS')

@@ -14,7 +14,7 @@ from hpemap_mm.evaluation.cross import CrossEvaluation, CrossMatrix
 from hpemap_mm.evaluation.keys import choose_keys
 from hpemap_mm.evaluation.measures import Measures
 from hpemap_mm.evaluation.pck import HEAD_SHARE, head_sizes
-from hpemap_mm.evaluation.persons import Array, BoolArray, IntArray, Predictions, Truth
+from hpemap_mm.persons.arrays import Array, BoolArray, IntArray, Predictions, Truth
 from hpemap_mm.registry import METRICS, MODELS
 from hpemap_mm.skeletons import Skeleton, get_skeleton
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpemap_mm.evaluation.oks import OKSResult, evaluate_oks, weighted_ap
-from hpemap_mm.evaluation.persons import Array, IntArray, Predictions, Truth
+from hpemap_mm.persons.arrays import Array, IntArray, Predictions, Truth
 
 #: The nine figures, in crowdposetools' order.
 CROWDPOSE_LINES = (

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hpemap_mm.evaluation.bootstrap import image_sums, ratio_interval
-from hpemap_mm.evaluation.persons import Array, BoolArray, IntArray
+from hpemap_mm.persons.arrays import Array, BoolArray, IntArray
 
 NAN = float('nan')
 

@@ -17,7 +17,7 @@ from hpemap_mm.evaluation.figures import Credit
 from hpemap_mm.evaluation.oks_figures import OWN_LINES
 from hpemap_mm.evaluation.pck import box_sizes, scaled_errors, torso_sizes
 from hpemap_mm.evaluation.pckh import pckh
-from hpemap_mm.evaluation.persons import Array, BoolArray, Truth
+from hpemap_mm.persons.arrays import Array, BoolArray, Truth
 from hpemap_mm.skeletons import Skeleton, stand_in_sigmas
 
 

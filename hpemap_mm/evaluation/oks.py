@@ -27,8 +27,8 @@ from hpemap_mm.evaluation.coco_lines import (
     summarize,
     weighted_lines,
 )
-from hpemap_mm.evaluation.persons import Array, BoolArray, IntArray, Predictions, Truth
 from hpemap_mm.evaluation.similarity import keypoint_similarity
+from hpemap_mm.persons.arrays import Array, BoolArray, IntArray, Predictions, Truth
 
 #: Area of a person as a share of its box, where there are no areas (CrowdPose, xtcocotools).
 AREA_PER_BOX = 0.53

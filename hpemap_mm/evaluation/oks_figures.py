@@ -11,7 +11,7 @@ from hpemap_mm.evaluation.bootstrap import percentile_interval, ratio_interval
 from hpemap_mm.evaluation.crowdpose import LEVELS, evaluate_crowdpose, weighted_crowdpose
 from hpemap_mm.evaluation.figures import Figure
 from hpemap_mm.evaluation.oks import evaluate_oks, weighted_ap
-from hpemap_mm.evaluation.persons import Array, BoolArray, IntArray, Predictions, Truth
+from hpemap_mm.persons.arrays import Array, BoolArray, IntArray, Predictions, Truth
 
 #: AI Challenger's own score, which is not COCO's AP.
 AIC_SCORE = 'AIC-score'

@@ -18,6 +18,7 @@ PACKAGE = ROOT / 'hpemap_mm'
 COMMON = frozenset({'commandline', 'compat', 'errors', 'files', 'registry', 'version'})
 #: Which parts each part may import besides itself and the common ones.
 MIDDLE = frozenset({'datasets', 'models', 'translators', 'evaluation', 'visualization'})
+BASE = frozenset({'skeletons', 'persons'})
 MAY_IMPORT = {
     '__init__': frozenset(),
     'commandline': frozenset(),
@@ -28,13 +29,14 @@ MAY_IMPORT = {
     'registry': frozenset(),
     'version': frozenset(),
     'skeletons': frozenset(),
-    **dict.fromkeys(MIDDLE, frozenset({'skeletons'})),
-    'checkpoints': frozenset({'skeletons', 'models'}),
-    'analysis': MIDDLE | {'skeletons'},
-    'completion': MIDDLE | {'skeletons'},
+    'persons': frozenset({'skeletons'}),
+    **dict.fromkeys(MIDDLE, BASE),
+    'checkpoints': BASE | {'models'},
+    'analysis': MIDDLE | BASE,
+    'completion': MIDDLE | BASE,
     # What tools and notebooks call: both stand on everything, and on each other's modules.
-    'engine': MIDDLE | {'skeletons', 'checkpoints', 'analysis', 'completion', 'apis'},
-    'apis': MIDDLE | {'skeletons', 'checkpoints', 'engine'},
+    'engine': MIDDLE | BASE | {'checkpoints', 'analysis', 'completion', 'apis'},
+    'apis': MIDDLE | BASE | {'checkpoints', 'engine'},
 }
 
 #: Modules that may be longer than 400 lines, each with its reason.

@@ -138,7 +138,7 @@ def as_predictions():
 @pytest.fixture(scope='session')
 def mpii_val(shared_data):
     """MPII val as annotated for scoring, and two sets of predictions in pixels from 0."""
-    from hpemap_mm.evaluation.files import read_predictions, read_truth
+    from hpemap_mm.persons.files import read_predictions, read_truth
 
     folder = shared_data / 'mpii'
     truth = read_truth(folder / 'mpii_val.json', skeleton='mpii').truth
@@ -155,7 +155,7 @@ def mpii_val(shared_data):
 @pytest.fixture(scope='session')
 def mpii_train(shared_data):
     """MPII train, and a COCO model's predictions."""
-    from hpemap_mm.evaluation.files import read_predictions, read_truth
+    from hpemap_mm.persons.files import read_predictions, read_truth
 
     folder = shared_data / 'mpii'
     truth = read_truth(folder / 'mpii_train_part.json', skeleton='mpii').truth

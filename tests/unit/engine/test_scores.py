@@ -15,8 +15,8 @@ from hpemap_mm.engine.scores import (
 )
 from hpemap_mm.evaluation.cross import CrossEvaluation
 from hpemap_mm.evaluation.cross_metric import CrossEvaluator
-from hpemap_mm.evaluation.files import read_predictions, read_truth
 from hpemap_mm.evaluation.metrics import MultiSkeletonPCK
+from hpemap_mm.persons.files import read_predictions, read_truth
 from hpemap_mm.skeletons import get_skeleton
 
 

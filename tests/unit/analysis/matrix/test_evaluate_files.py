@@ -8,7 +8,7 @@ from matrix_worlds import EVALUATION, predictions_of, truth_of
 
 from hpemap_mm.analysis.evaluate_files import evaluate_files, representation_of
 from hpemap_mm.errors import DataError
-from hpemap_mm.evaluation.files import write_predictions
+from hpemap_mm.persons.files import write_predictions
 from hpemap_mm.skeletons import JointSpace
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from hpemap_mm.errors import ProblemList
-from hpemap_mm.evaluation.files.content import Content
-from hpemap_mm.evaluation.files.rows import listed, show
+from hpemap_mm.persons.files.content import Content
+from hpemap_mm.persons.files.rows import listed, show
 
 #: How alike an unknown name must be to a known one to be taken for a slip.
 SLIP = 0.8

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hpemap_mm.errors import DataError, Problem
-from hpemap_mm.evaluation.files.archives import Arrays, read_npz
-from hpemap_mm.evaluation.files.matlab import read_mat
+from hpemap_mm.persons.files.archives import Arrays, read_npz
+from hpemap_mm.persons.files.matlab import read_mat
 
 #: First bytes of files that are something else, and what to do with them.
 NOT_READ = {

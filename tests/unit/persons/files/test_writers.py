@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hpemap_mm.evaluation import Predictions
-from hpemap_mm.evaluation.files import read_predictions, write_predictions
+from hpemap_mm.persons.files import read_predictions, write_predictions
 from hpemap_mm.skeletons import get_skeleton
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Literal
 
 from hpemap_mm.errors import DataError, Problem
-from hpemap_mm.evaluation.files.content import Content, load
-from hpemap_mm.evaluation.files.names import check_base, check_names
-from hpemap_mm.evaluation.files.predictions_arrays import (
+from hpemap_mm.persons.arrays import Predictions, Representation, Truth
+from hpemap_mm.persons.files.content import Content, load
+from hpemap_mm.persons.files.names import check_base, check_names
+from hpemap_mm.persons.files.predictions_arrays import (
     MAT_ARRAYS,
     PREDICTION_ARRAYS,
     read_prediction_arrays,
 )
-from hpemap_mm.evaluation.files.predictions_coco import read_results
-from hpemap_mm.evaluation.files.rows import listed
-from hpemap_mm.evaluation.persons import Predictions, Representation, Truth
+from hpemap_mm.persons.files.predictions_coco import read_results
+from hpemap_mm.persons.files.rows import listed
 from hpemap_mm.skeletons import as_skeleton
 
 #: The kinds of files, and the coordinate of the first pixel that each has by convention.

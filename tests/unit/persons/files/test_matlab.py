@@ -9,7 +9,7 @@ import pytest
 import scipy.io
 
 from hpemap_mm.errors import DataError
-from hpemap_mm.evaluation.files.matlab import read_mat
+from hpemap_mm.persons.files.matlab import read_mat
 
 HEADER = 128
 NUMBERS_IN_SCIPYS_FILES = {

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from hpemap_mm.evaluation.persons import Array, BoolArray, IntArray
+from hpemap_mm.persons.arrays import Array, BoolArray, IntArray
 from hpemap_mm.skeletons import Skeleton
 
 #: A person's area over the area of its box, where a file has no areas. CrowdPose's evaluation

@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpemap_mm.evaluation.files.joints import describe_count
-from hpemap_mm.evaluation.files.pairing import (
+from hpemap_mm.persons.arrays import Array, Predictions, Representation, Truth
+from hpemap_mm.persons.files.joints import describe_count
+from hpemap_mm.persons.files.pairing import (
     check_ids,
     check_images,
     check_no_copies,
@@ -18,7 +19,7 @@ from hpemap_mm.evaluation.files.pairing import (
     images_of,
     notes_on,
 )
-from hpemap_mm.evaluation.files.rows import (
+from hpemap_mm.persons.files.rows import (
     RowProblems,
     check_finite,
     check_objects,
@@ -27,7 +28,6 @@ from hpemap_mm.evaluation.files.rows import (
     show,
     tables,
 )
-from hpemap_mm.evaluation.persons import Array, Predictions, Representation, Truth
 
 #: Keys that can only mean the annotated person; ``id`` may also number the detections.
 PERSON_KEYS = ('annotation_id', 'instance_id')
@@ -46,7 +46,7 @@ def read_results(
 ) -> tuple[Predictions, list[str]]:
     """Predicted persons and notes from the value of a COCO-results json.
 
-    See :func:`hpemap_mm.evaluation.files.read_predictions`.
+    See :func:`hpemap_mm.persons.files.read_predictions`.
 
     Raises:
         DataError: With all problems found.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpemap_mm.evaluation.files.rows import RowProblems, check_unique, rows_where
-from hpemap_mm.evaluation.persons import Array, IntArray, Truth
+from hpemap_mm.persons.arrays import Array, IntArray, Truth
+from hpemap_mm.persons.files.rows import RowProblems, check_unique, rows_where
 
 
 def check_ids(ids: IntArray, truth: Truth | None, problems: RowProblems, *, fix: str) -> None:

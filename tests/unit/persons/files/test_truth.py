@@ -5,7 +5,7 @@ import pytest
 import scipy.io
 
 from hpemap_mm.errors import DataError
-from hpemap_mm.evaluation.files import read_truth
+from hpemap_mm.persons.files import read_truth
 from hpemap_mm.skeletons import get_skeleton, register_skeleton, unregister_skeleton
 
 

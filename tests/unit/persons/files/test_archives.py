@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hpemap_mm.errors import DataError
-from hpemap_mm.evaluation.files.archives import read_npz
+from hpemap_mm.persons.files.archives import read_npz
 
 
 def npz(**arrays) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hpemap_mm.evaluation.files import read_truth
+from hpemap_mm.persons.files import read_truth
 from hpemap_mm.skeletons import get_skeleton
 
 

@@ -14,7 +14,7 @@ import scipy.io
 
 from hpemap_mm.errors import DataError
 from hpemap_mm.evaluation import Predictions, Truth
-from hpemap_mm.evaluation.files import read_predictions, read_truth
+from hpemap_mm.persons.files import read_predictions, read_truth
 from hpemap_mm.skeletons import get_skeleton
 
 #: How many mutations of each kind; the first four kinds are 1000 together.

@@ -7,7 +7,7 @@ import pytest
 import scipy.io
 
 from hpemap_mm.errors import DataError
-from hpemap_mm.evaluation.files import read_predictions, read_truth
+from hpemap_mm.persons.files import read_predictions, read_truth
 from hpemap_mm.skeletons import JointSpace, get_skeleton
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from hpemap_mm.evaluation.persons import Predictions
 from hpemap_mm.files import atomic_path
+from hpemap_mm.persons.arrays import Predictions
 
 SUFFIXES = ('.json', '.npz')
 

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from hpemap_mm.errors import DataError, Problem
-from hpemap_mm.evaluation.files.content import load
-from hpemap_mm.evaluation.files.joints import describe_count
-from hpemap_mm.evaluation.files.parts import fill_areas, fill_head_sizes, number_images
-from hpemap_mm.evaluation.files.rows import (
+from hpemap_mm.persons.arrays import Array, BoolArray, Truth
+from hpemap_mm.persons.files.content import load
+from hpemap_mm.persons.files.joints import describe_count
+from hpemap_mm.persons.files.parts import fill_areas, fill_head_sizes, number_images
+from hpemap_mm.persons.files.rows import (
     FARTHEST,
     RowProblems,
     check_objects,
@@ -28,7 +29,6 @@ from hpemap_mm.evaluation.files.rows import (
     show,
     tables,
 )
-from hpemap_mm.evaluation.persons import Array, BoolArray, Truth
 from hpemap_mm.skeletons import Skeleton, get_skeleton
 
 #: Pixels of a person's height for a scale of 1, as MPII defines it.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hpemap_mm.errors import DataError
-from hpemap_mm.evaluation.files.content import RepeatedKeys, load
+from hpemap_mm.persons.files.content import RepeatedKeys, load
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from hpemap_mm.evaluation.files.joints import describe_count, skeletons_with
-from hpemap_mm.evaluation.files.parts import fill_areas, fill_head_sizes, number_images
-from hpemap_mm.evaluation.files.rows import (
+from hpemap_mm.persons.arrays import Array, BoolArray, Truth
+from hpemap_mm.persons.files.joints import describe_count, skeletons_with
+from hpemap_mm.persons.files.parts import fill_areas, fill_head_sizes, number_images
+from hpemap_mm.persons.files.rows import (
     FARTHEST,
     RowProblems,
     check_points,
@@ -21,7 +22,6 @@ from hpemap_mm.evaluation.files.rows import (
     real_array,
     rows_where,
 )
-from hpemap_mm.evaluation.persons import Array, BoolArray, Truth
 from hpemap_mm.skeletons import Skeleton, get_skeleton
 
 #: What an npz of annotated persons may hold; ``keypoints`` it must.

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from hpemap_mm.evaluation.files.content import RepeatedKeys
-from hpemap_mm.evaluation.files.joints import NAMES_AGREE, agreement, describe_count, recognise
-from hpemap_mm.evaluation.files.parts import fill_areas, fill_head_sizes
-from hpemap_mm.evaluation.files.rows import (
+from hpemap_mm.persons.arrays import Array, BoolArray, IntArray, Truth
+from hpemap_mm.persons.files.content import RepeatedKeys
+from hpemap_mm.persons.files.joints import NAMES_AGREE, agreement, describe_count, recognise
+from hpemap_mm.persons.files.parts import fill_areas, fill_head_sizes
+from hpemap_mm.persons.files.rows import (
     FARTHEST,
     RowProblems,
     check_objects,
@@ -26,7 +27,6 @@ from hpemap_mm.evaluation.files.rows import (
     show,
     tables,
 )
-from hpemap_mm.evaluation.persons import Array, BoolArray, IntArray, Truth
 from hpemap_mm.skeletons import Skeleton, get_skeleton, list_skeletons
 
 #: COCO-WholeBody's own file keeps the joints after the first 17 under other keys, in this order.

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from hpemap_mm.evaluation.files.joints import describe_count
-from hpemap_mm.evaluation.files.pairing import (
+from hpemap_mm.persons.arrays import Array, Predictions, Representation, Truth
+from hpemap_mm.persons.files.joints import describe_count
+from hpemap_mm.persons.files.pairing import (
     check_ids,
     check_images,
     check_no_copies,
@@ -19,14 +20,13 @@ from hpemap_mm.evaluation.files.pairing import (
     images_of,
     notes_on,
 )
-from hpemap_mm.evaluation.files.rows import (
+from hpemap_mm.persons.files.rows import (
     RowProblems,
     check_finite,
     check_points,
     check_shape,
     real_array,
 )
-from hpemap_mm.evaluation.persons import Array, Predictions, Representation, Truth
 
 #: What an npz of predictions may hold; ``keypoints`` it must.
 PREDICTION_ARRAYS = ('keypoints', 'keypoint_scores', 'scores', 'image_ids', 'ids', 'base')
@@ -46,7 +46,7 @@ def read_prediction_arrays(
 ) -> tuple[Predictions, list[str]]:
     """Predicted persons and notes from the arrays of an npz or an MPII-style mat.
 
-    See :func:`hpemap_mm.evaluation.files.read_predictions`.
+    See :func:`hpemap_mm.persons.files.read_predictions`.
 
     Raises:
         DataError: With all problems found.

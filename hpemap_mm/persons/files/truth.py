@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from hpemap_mm.errors import DataError, Problem
-from hpemap_mm.evaluation.files.content import Content, load
-from hpemap_mm.evaluation.files.names import check_base, check_names
-from hpemap_mm.evaluation.files.rows import listed
-from hpemap_mm.evaluation.files.truth_arrays import (
+from hpemap_mm.persons.arrays import Truth
+from hpemap_mm.persons.files.content import Content, load
+from hpemap_mm.persons.files.names import check_base, check_names
+from hpemap_mm.persons.files.rows import listed
+from hpemap_mm.persons.files.truth_arrays import (
     LSP_ARRAYS,
     TRUTH_ARRAYS,
     read_lsp,
     read_truth_arrays,
 )
-from hpemap_mm.evaluation.files.truth_coco import read_coco_truth
-from hpemap_mm.evaluation.files.truth_mpii import (
+from hpemap_mm.persons.files.truth_coco import read_coco_truth
+from hpemap_mm.persons.files.truth_mpii import (
     GT_ARRAYS,
     mpii_skeleton,
     read_mpii_json,
     read_mpii_mat,
 )
-from hpemap_mm.evaluation.persons import Truth
 from hpemap_mm.skeletons import Skeleton, as_skeleton
 
 #: The kinds of files, and the coordinate of the first pixel that each has by convention.
@@ -63,7 +63,7 @@ def read_truth(
     - MPII's json as MMPose has it, with the official scoring file where it is there;
     - MPII's official scoring file ``mpii_gt_val.mat`` alone;
     - npz of LSP (``image``, ``joints``) or of plain arrays (``keypoints``, ...: see
-      :func:`hpemap_mm.evaluation.files.truth_arrays.read_truth_arrays`).
+      :func:`hpemap_mm.persons.files.truth_arrays.read_truth_arrays`).
 
     Args:
         path: The file.

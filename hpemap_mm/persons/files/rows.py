@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hpemap_mm.errors import ProblemList
-from hpemap_mm.evaluation.files.content import RepeatedKeys
-from hpemap_mm.evaluation.persons import Array, BoolArray, IntArray
+from hpemap_mm.persons.arrays import Array, BoolArray, IntArray
+from hpemap_mm.persons.files.content import RepeatedKeys
 
 #: Pixels; what is farther out is a broken number, not a keypoint.
 FARTHEST = 1e6
