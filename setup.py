@@ -60,6 +60,7 @@ class BuildWithConfigs(build_py):
 # Where the full mmcv is installed and wanted, leave mmcv-lite out of these.
 INSTALL_REQUIRES = [
     'faster-coco-eval>=1.8,<2',
+    'ijson>=3.2',
     'json-tricks',  # mmpose
     'matplotlib',
     'munkres',  # mmpose

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,16 @@ from mmengine.structures import InstanceData
 from hpemap_mm.engine.checkpoint import load_weights, read_checkpoint
 from hpemap_mm.engine.images import read_image
 from hpemap_mm.engine.launch import load_config
-from hpemap_mm.errors import DataError, ProblemList
+from hpemap_mm.engine.runner import config_errors
+from hpemap_mm.errors import DataError, Problem, ProblemList
 from hpemap_mm.models import AnsweringPoseEstimator
 from hpemap_mm.registry import MODELS
+from hpemap_mm.translators.base import KeypointTranslator
 from hpemap_mm.visualization import Pose
+
+WEIGHTS = Path(__file__).parent / 'translators' / 'weights'
+#: Translators that come along, by source and target.
+PRETRAINED = {('coco', 'mpii'): 'coco-to-mpii.pth', ('mpii', 'coco'): 'mpii-to-coco.pth'}
 
 
 def load_model(
@@ -57,6 +63,86 @@ def load_model(
     load_weights(model, read_checkpoint(checkpoint), where=checkpoint, whole=True)
     model.cfg = config
     return model.to(device).eval()
+
+
+def load_translator(
+    config: str | os.PathLike[str] | Config,
+    checkpoint: str | os.PathLike[str],
+    *,
+    source: str | None = None,
+    target: str | None = None,
+) -> KeypointTranslator:
+    """Build a translator and load its weights; nothing in the checkpoint is executed.
+
+    Args:
+        config: A config file of ``configs/translators``, or a config.
+        checkpoint: Weights of a translator of that config.
+        source: Of an autoencoder over several skeletons: which one is read.
+        target: And which one is wanted. For a translator of one pair both may be left out.
+
+    Returns:
+        The translator: ``translator(keypoints)`` translates arrays.
+
+    Raises:
+        DataError: A file is missing, the weights do not fit the config, the config is of no
+            translator, or it has other skeletons.
+    """
+    if not isinstance(config, Config):
+        config = load_config(config)
+    model = _build_translator(config.model, where=config.filename or 'config')
+    load_weights(model, read_checkpoint(checkpoint), where=checkpoint, whole=True)
+    return _of_pair(model.eval(), source, target, where=config.filename or 'config')
+
+
+def pretrained_translator(source: str, target: str) -> KeypointTranslator:
+    """A translator that comes with hpemap_mm.
+
+    Fitted on MPII train and a COCO model's predictions for it; see :data:`PRETRAINED`.
+
+    Raises:
+        KeyError: There is none for these skeletons; lists those that there are.
+    """
+    if (source, target) not in PRETRAINED:
+        known = ', '.join(f'{a} to {b}' for a, b in PRETRAINED)
+        raise KeyError(f'No translator from {source!r} to {target!r} comes along, only: {known}')
+    path = WEIGHTS / PRETRAINED[source, target]
+    checkpoint = read_checkpoint(path)
+    model = _build_translator(checkpoint['meta']['model'], where=str(path))
+    load_weights(model, checkpoint, where=path, whole=True)
+    return model.eval()
+
+
+def _build_translator(config: Mapping[str, Any], *, where: str) -> Any:
+    from hpemap_mm.translators import registered  # noqa: F401 - registers
+
+    options = dict(config)
+    kind = str(options.pop('type', '')).removeprefix('hpemap_mm.')
+    # Looked up here, not by MODELS.build: that would import MMPose's models, for seconds.
+    built = MODELS.module_dict.get(kind)
+    if built is None or not hasattr(built, 'calibrate'):
+        what, fix = f'its model is {kind!r}, no translator', 'name one of configs/translators'
+        raise DataError([Problem(str(where), what, fix)])
+    with config_errors('model'):
+        return built(**options)
+
+
+def _of_pair(model: Any, source: str | None, target: str | None, *, where: str) -> Any:
+    """The translator between the skeletons that are wanted."""
+    problems = ProblemList()
+    if hasattr(model, 'between'):
+        known = [skeleton.name for skeleton in model.skeletons]
+        for option, name in (('from', source), ('to', target)):
+            if name not in known:
+                fix = f'name one of {", ".join(known)} by --{option}'
+                problems.add(where, f'translates between several skeletons; got {name!r}', fix)
+        problems.raise_if_any()
+        return model.between(source, target)
+    for option, name, own in (('from', source, model.source), ('to', target, model.target)):
+        if name not in (None, own.name):
+            what = f'translates from {model.source.name} to {model.target.name}, not {name!r}'
+            problems.add(where, what, f'leave --{option} out, or take another config')
+    problems.raise_if_any()
+    return model
 
 
 @contextmanager

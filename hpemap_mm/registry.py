@@ -22,18 +22,24 @@ def _node(parent: Registry, *locations: str) -> Registry:
     return Registry(parent.name, parent=parent, scope=SCOPE, locations=list(locations))
 
 
-MODELS = _node(roots.MODELS, 'hpemap_mm.models')
-DATASETS = _node(roots.DATASETS, 'hpemap_mm.datasets.registered')
+MODELS = _node(roots.MODELS, 'hpemap_mm.models', 'hpemap_mm.translators.registered')
+DATASETS = _node(
+    roots.DATASETS, 'hpemap_mm.datasets.registered', 'hpemap_mm.translators.registered'
+)
 DATA_SAMPLERS = _node(roots.DATA_SAMPLERS, 'hpemap_mm.datasets.registered')
+FUNCTIONS = _node(roots.FUNCTIONS, 'hpemap_mm.translators.registered')
 TRANSFORMS = _node(roots.TRANSFORMS, 'hpemap_mm.datasets.registered')
 METRICS = _node(roots.METRICS, 'hpemap_mm.evaluation.registered')
 HOOKS = _node(roots.HOOKS, 'hpemap_mm.engine')
+LOOPS = _node(roots.LOOPS, 'hpemap_mm.engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _node(roots.OPTIM_WRAPPER_CONSTRUCTORS, 'hpemap_mm.models')
 
 __all__ = [
     'DATASETS',
     'DATA_SAMPLERS',
+    'FUNCTIONS',
     'HOOKS',
+    'LOOPS',
     'METRICS',
     'MODELS',
     'OPTIM_WRAPPER_CONSTRUCTORS',

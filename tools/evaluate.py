@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from hpemap_mm.analysis.evaluate_files import Evaluated, evaluate_files
 from hpemap_mm.analysis.matrix_text import headline, render_figures, render_joints
 from hpemap_mm.commandline import command_line, relative_to_here, run_tool, versions
 from hpemap_mm.errors import ProblemList
+from hpemap_mm.evaluation.bring import Translator
 from hpemap_mm.evaluation.cross import CrossEvaluation
 from hpemap_mm.files import write_json
 
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         derived=args.derived,
         approximate=args.approximate,
         replicates=args.replicates,
+        translators=tuple(load_translators(args.translator)),
     )
     with Console(stderr=True).status('') as status:
         done = evaluate_files(
@@ -46,8 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_tables(done)
     scores = out / 'scores.json'
     about = {
-        'predictions': str(args.predictions),
-        'truth': str(args.truth),
+        **files_of(args),
         'command': command_line(),
         'versions': versions(),
     }
@@ -87,6 +88,14 @@ def build_parser() -> argparse.ArgumentParser:
     add('--derived', action=flag, default=True, help='derive joints, as a pelvis from two hips')
     add('--approximate', action='store_true', help='also derivations that are estimates')
     text = 'of the bootstrap, 0 for no intervals (default 1000)'
+    add(
+        '--translator',
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='also through this translator, as a row of its own; may be given several times',
+    )
     add('--replicates', type=count, default=1000, metavar='B', help=text)
     add('--out', type=Path, metavar='DIR', help='(default: work_dirs/evaluate/PREDICTIONS)')
     add('--report', action=flag, default=True, help='write report.html')
@@ -103,6 +112,24 @@ def check_folders(images: Path | None, out: Path) -> None:
     problems.raise_if_any()
 
 
+def load_translators(given: Sequence[Sequence[str]]) -> Iterator[Translator]:
+    """The translators of the command line; torch is imported for them alone."""
+    if not given:
+        return
+    from hpemap_mm.apis import load_translator
+
+    for config, checkpoint in given:
+        yield load_translator(config, checkpoint)
+
+
+def files_of(args: argparse.Namespace) -> dict[str, str]:
+    """What is read, by role."""
+    files = {'predictions': str(args.predictions), 'truth': str(args.truth)}
+    for number, (config, checkpoint) in enumerate(args.translator, 1):
+        files[f'translator {number}'] = f'{config}, {checkpoint}'
+    return files
+
+
 def count(text: str) -> int:
     """A number of things."""
     if int(text) < 0:
@@ -112,17 +139,37 @@ def count(text: str) -> int:
 
 def print_tables(done: Evaluated) -> None:
     """All figures, the joints, and what a reader must know."""
-    (cell,) = done.matrix
-    print(render_figures([cell], done.matrix.metrics, title='In per cent, with 95% intervals'))
-    if cell.reason:
-        print(f'{cell.key}: {cell.reason}\n')
-    else:
-        own = headline(done.matrix, cell.dataset)
-        names = dict.fromkeys([own, 'PCK@0.1_bbox', 'KS'])
-        print(render_joints(cell, list(names), title='Joint by joint'))
-    print(f'{cell.predicted} of {cell.persons} persons predicted, {cell.left_over} left over')
-    for note in cell.notes:
+    cells = list(done.matrix)
+    print(render_figures(cells, done.matrix.metrics, title='In per cent, with 95% intervals'))
+    for cell in cells:
+        if cell.reason:
+            print(f'{cell.key}: {cell.reason}\n')
+        else:
+            own = headline(done.matrix, cell.dataset)
+            names = dict.fromkeys([own, 'PCK@0.1_bbox', 'KS'])
+            of_row = f' of {cell.key}' if len(cells) > 1 else ''
+            print(render_joints(cell, list(names), title=f'Joint by joint{of_row}'))
+    print_same_joints(done, headline(done.matrix, cells[0].dataset))
+    # Another way to the same joints may pair detections with other persons.
+    for text in dict.fromkeys(
+        f'{cell.predicted} of {cell.persons} persons predicted, {cell.left_over} left over'
+        for cell in cells
+    ):
+        print(text)
+    for note in dict.fromkeys(note for cell in cells for note in cell.notes):
         print(f'- {note}')
+
+
+def print_same_joints(done: Evaluated, metric: str) -> None:
+    """With a translator, all ways on the same joints."""
+    if len(done.matrix.representations) < 2:
+        return
+    from hpemap_mm.analysis.translation_views import render_ways
+    from hpemap_mm.analysis.ways import compare_ways
+
+    name = done.truth.truth.name
+    tables = [compare_ways(done.matrix, name, m) for m in (metric, 'PCK@0.1_bbox', 'KS')]
+    print(render_ways([table for table in tables if table is not None][:1]))
 
 
 def write_page(
@@ -152,7 +199,7 @@ def write_page(
             command=command_line(),
             date=datetime.now(UTC).isoformat(timespec='seconds'),
             versions=versions(),
-            files={'predictions': str(args.predictions), 'truth': str(args.truth)},
+            files=files_of(args),
         ),
     )
     return write_report(path, report)

@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from hpemap_mm.engine.pictures import draw_predictions
     from hpemap_mm.engine.progress import ProgressHook
     from hpemap_mm.engine.scores import cross_evaluators, score_tables
+    from hpemap_mm.models import AnsweringPoseEstimator
 
     config = load_config(args.config, options=args.cfg_options, launcher=args.launcher)
     out = Path(args.out or Path(config.work_dir) / 'test')
@@ -67,9 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if is_main_process():
         tables = score_tables(runner.test_evaluator)
         _publish(runner, tables, out, args)
-        if args.pictures:
+        model = getattr(runner.model, 'module', runner.model)
+        # A translator sees no photographs.
+        if args.pictures and isinstance(model, AnsweringPoseEstimator):
             folder = out / 'pictures'
-            model = getattr(runner.model, 'module', runner.model)
             count = draw_predictions(
                 model, runner.test_dataloader.dataset, folder, per_entry=args.pictures
             )
@@ -82,17 +84,24 @@ def _publish(runner: Runner, tables: dict, out: Path, args: argparse.Namespace) 
     from hpemap_mm.analysis.matrix_text import render_matrix
     from hpemap_mm.engine.run_report import write_test_report
     from hpemap_mm.engine.scores import cross_evaluators, dump_predictions, render, write_scores
+    from hpemap_mm.engine.translator_scores import Findings
 
+    findings = getattr(runner.test_loop, 'findings', None)
+    translates = findings is not None
+    findings = findings or Findings()
     metrics = cross_evaluators(runner.test_evaluator)
     for metric in metrics:
         if metric.matrix is not None:
             title = 'In per cent, with 95% intervals over images; each dataset in its own figure'
             print(render_matrix(metric.matrix, title=title))
+    if translates:
+        print(findings.render())
     if tables:
         print(render(tables, 'PCK in per cent, each dataset in its own skeleton'))
     scores = out / 'scores.json'
     matrix = metrics[0].matrix if metrics else None
-    write_scores(scores, tables, matrix=matrix, config=args.config, checkpoint=args.checkpoint)
+    about = {'config': args.config, 'checkpoint': args.checkpoint, **findings.to_json()}
+    write_scores(scores, tables, matrix=matrix, **about)
     print(f'scores:   {relative_to_here(scores)}')
     if not metrics:
         return
@@ -104,10 +113,12 @@ def _publish(runner: Runner, tables: dict, out: Path, args: argparse.Namespace) 
         out / 'report.html',
         metrics[0],
         title=f'{Path(args.config).stem} on {len(metrics[0].truths)} datasets',
-        each=args.report_pictures,
+        each=0 if translates else args.report_pictures,
         command=command_line(),
         config=runner.cfg.pretty_text,
         files={'config': str(args.config), 'checkpoint': str(args.checkpoint)},
+        more=findings.sections(),
+        **({'notes': ()} if translates else {}),
     )
     print(f'report:   {relative_to_here(page)}')
 

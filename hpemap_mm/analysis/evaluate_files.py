@@ -55,7 +55,7 @@ def evaluate_files(
         truth: COCO-style json, MPII's json or scoring file, LSP's npz, npz.
         source: What the predictions are in; see :func:`representation_of`.
         target: The skeleton of the annotations.
-        evaluation: How they are compared.
+        evaluation: How they are compared; its translators must go from ``source`` to ``target``.
         base: Coordinate of the first pixel in the predictions; the kind's convention where None.
         truth_base: Likewise of the annotations.
         gt_mat: MPII's scoring file, for its json.
@@ -67,6 +67,7 @@ def evaluate_files(
     """
     tell = progress or (lambda text: None)
     representation, skeleton = representation_of(source), skeleton_of(target)
+    _check_translators(evaluation, representation, skeleton)
     tell(f'reading {Path(truth).name}')
     annotated = read_truth(truth, skeleton=skeleton, base=truth_base, gt_mat=gt_mat)
     tell(f'reading {Path(predictions).name}')
@@ -118,6 +119,29 @@ def skeleton_of(text: str, *, more: tuple[str, ...] = ()) -> Skeleton:
         known = ', '.join([*list_skeletons(), *more])
         problem = Problem(repr(text), 'is no representation', f'known are {known}')
         raise DataError([problem]) from None
+
+
+def _check_translators(
+    evaluation: CrossEvaluation, source: Representation, target: Skeleton
+) -> None:
+    """Each goes from the predictions to the truth, and no two have one name."""
+    problems = ProblemList()
+    names = [translator.name for translator in evaluation.translators]
+    for translator in evaluation.translators:
+        ends = (translator.source.name, translator.target.name)
+        if ends != (source.name, target.name):
+            problems.add(
+                f'translator {translator.name!r}',
+                f'goes from {ends[0]} to {ends[1]}, wanted is {source.name} to {target.name}',
+                'name another translator',
+            )
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.add(
+            f'translator {name!r}',
+            f'is the name of {names.count(name)} translators',
+            'give them different names in their configs: model=dict(name=...)',
+        )
+    problems.raise_if_any()
 
 
 def _check_sizes(annotated: TruthFile, predicted: PredictionsFile) -> None:

@@ -43,6 +43,7 @@ def matrix_report(
     pictures: Mapping[str, Sequence[report.Picture]] | None = None,
     about: report.About | None = None,
     flags: Sequence[report.Flag] = (),
+    more: Sequence[report.Section] = (),
 ) -> report.Report:
     """Put a matrix into a report.
 
@@ -52,6 +53,7 @@ def matrix_report(
         pictures: Of persons, by dataset.
         about: What produced the figures.
         flags: What the reader must not miss, beside what the cells' notes say.
+        more: Sections that follow the joints.
     """
     main = main_metric(matrix)
     sections = [
@@ -61,6 +63,7 @@ def matrix_report(
             blocks=[_heat_map(matrix, main), _own_figures(matrix)],
         ),
         *(_joints_section(matrix, dataset) for dataset in matrix.datasets if _has(matrix, dataset)),
+        *more,
     ]
     shown = {dataset: found for dataset, found in (pictures or {}).items() if found}
     if shown:

@@ -186,7 +186,10 @@ def draw_person(
             panels.append((found.representation, None, found.representation.name, 'no answer'))
             continue
         scores = found.keypoint_scores[at]
-        pose = Pose(found.keypoints[at], None if np.isnan(scores).any() else scores)
+        known = None if np.isnan(scores).any() else scores
+        if found.answered is not None:  # joints with a score of 0 are not drawn
+            known = np.where(found.answered[at], 1.0 if known is None else known, 0.0)
+        pose = Pose(found.keypoints[at], known)
         panels.append((found.representation, pose, found.representation.name, ''))
     return row(
         [

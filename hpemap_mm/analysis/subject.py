@@ -76,4 +76,8 @@ class Subject:
         points = np.full(shape, np.nan)
         found = rows >= 0
         points[found] = self.predictions.keypoints[rows[found]]
+        if self.predictions.answered is not None:
+            points[found] = np.where(
+                self.predictions.answered[rows[found]][..., None], points[found], np.nan
+            )
         return points

@@ -81,10 +81,11 @@ def load_weights(
     """
     prefix = 'module.'
     weights = {key.removeprefix(prefix): value for key, value in checkpoint['state_dict'].items()}
-    if whole or any(key.startswith(('head.', 'heads.')) for key in weights):
-        # Weights of a backbone alone are enough to start from.
-        check_checkpoint_heads(model, weights, where=str(where))
     expected = model.state_dict()
+    of_heads = [key for key in (*expected, *weights) if key.startswith(('head.', 'heads.'))]
+    # Weights of a backbone alone are enough to start from; translators have no heads.
+    if of_heads and (whole or not weights.keys().isdisjoint(of_heads)):
+        check_checkpoint_heads(model, weights, where=str(where))
     problems = ProblemList()
     fix = 'use the config that the checkpoint was trained with'
     for key in sorted(expected.keys() & weights.keys()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rich.progress import track
 
 from hpemap_mm.analysis.matrix_report import matrix_report
 from hpemap_mm.analysis.person_pictures import draw_persons
-from hpemap_mm.analysis.report import About, write_report
+from hpemap_mm.analysis.report import About, Section, write_report
 from hpemap_mm.engine.images import read_image
 from hpemap_mm.engine.scores import versions
 from hpemap_mm.evaluation.cross_metric import CrossEvaluator
@@ -26,6 +26,8 @@ def write_test_report(
     command: str,
     config: str,
     files: Mapping[str, str],
+    more: Sequence[Section] = (),
+    notes: Sequence[str] = ('Boxes are those of the annotation.',),
 ) -> Path:
     """Write ``report.html``, and the same figures as ``report.json`` beside it.
 
@@ -37,6 +39,8 @@ def write_test_report(
         command: That was run.
         config: Its config's text.
         files: What was read, by role.
+        more: Sections beside the matrix.
+        notes: Remarks on what produced the figures.
 
     Raises:
         ValueError: The metric has not evaluated anything.
@@ -61,8 +65,9 @@ def write_test_report(
         date=datetime.now(UTC).isoformat(timespec='seconds'),
         versions=versions(),
         files=files,
-        notes=['Boxes are those of the annotation.'],
+        notes=notes,
     )
     return write_report(
-        path, matrix_report(metric.matrix, title=title, pictures=pictures, about=about)
+        path,
+        matrix_report(metric.matrix, title=title, pictures=pictures, about=about, more=more),
     )

@@ -36,7 +36,10 @@ class Translator(Protocol):
         """Skeleton of what it gives."""
 
     def __call__(self, keypoints: Array, scores: Array | None = None) -> Any:
-        """Translate (M, J, 2) pixels; the answer's ``keypoints`` are (M, K, 2), NaN: no answer."""
+        """Translate (M, J, 2) pixels, NaN where a joint is missing.
+
+        The answer's ``keypoints`` are (M, K, 2), NaN where there is no answer.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,10 +130,19 @@ def bring(
         if record.sources:
             scores[:, place] = predictions.keypoint_scores[:, list(record.sources)].min(axis=1)
     comparisons = tuple(_comparison(record, source.joints) for record in records)
-    found = np.array([record.relation != 'none' for record in records], bool)
+    answered = np.zeros(keypoints.shape[:2], bool)
+    for place, record in enumerate(records):
+        if record.relation != 'none':
+            # A joint is answered where all of those that it is made of are.
+            parts = list(record.sources)
+            given = predictions.answered
+            answered[:, place] = True if given is None else given[:, parts].all(axis=1)
+    if predictions.answered is not None:
+        keypoints = np.where(answered[..., None], keypoints, 0.0)
+        scores = np.where(answered, scores, np.nan)
     return Brought(
         predictions=_in_skeleton(predictions, skeleton, keypoints, scores),
-        answered=np.broadcast_to(found, keypoints.shape[:2]).copy(),
+        answered=answered,
         comparisons=comparisons,
         representation=source.name,
     )
@@ -159,9 +171,12 @@ def _translated(predictions: Predictions, skeleton: Skeleton, translator: Transl
             f'translator {translator.name!r} goes from {translator.source.name} to '
             f'{translator.target.name}, wanted is {source.name} to {skeleton.name}'
         )
-    scores = predictions.keypoint_scores
+    scores, points, given = predictions.keypoint_scores, predictions.keypoints, predictions.answered
+    if given is not None:
+        points = np.where(given[..., None], points, np.nan)
+        scores = np.where(given, scores, 0.0)
     known = not np.isnan(scores).any()
-    answer = translator(predictions.keypoints, scores if known else None)
+    answer = translator(points, scores if known else None)
     keypoints = np.asarray(answer.keypoints, np.float64)
     if keypoints.shape != (len(predictions), len(skeleton), 2):
         raise ValueError(
@@ -196,5 +211,9 @@ def _in_skeleton(
     predictions: Predictions, skeleton: Skeleton, keypoints: Array, scores: Array
 ) -> Predictions:
     return replace(
-        predictions, representation=skeleton, keypoints=keypoints, keypoint_scores=scores
+        predictions,
+        representation=skeleton,
+        keypoints=keypoints,
+        keypoint_scores=scores,
+        answered=None,  # Brought.answered says it in the new skeleton
     )

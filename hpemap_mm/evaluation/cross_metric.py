@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -14,6 +15,7 @@ from hpemap_mm.evaluation.cross import CrossEvaluation, CrossMatrix
 from hpemap_mm.evaluation.keys import choose_keys
 from hpemap_mm.evaluation.measures import Measures
 from hpemap_mm.evaluation.pck import HEAD_SHARE, head_sizes
+from hpemap_mm.evaluation.samples import gathered
 from hpemap_mm.persons.arrays import Array, BoolArray, IntArray, Predictions, Truth
 from hpemap_mm.registry import METRICS, MODELS
 from hpemap_mm.skeletons import Skeleton, get_skeleton
@@ -129,7 +131,7 @@ class CrossEvaluator(BaseMetric):
                 # MMEngine counts results against samples: a skipped one is kept, empty.
                 self.results.append(None)
                 continue
-            self.results.append(_gathered(sample, self.representations))
+            self.results.append(gathered(sample, self.representations))
 
     def compute_metrics(self, results: list[dict[str, Any] | None]) -> dict[str, float]:
         """Evaluate every answer on every entry.
@@ -146,13 +148,45 @@ class CrossEvaluator(BaseMetric):
         if absent:
             raise ValueError(f'No sample is of the entries {absent}; there are {list(by_entry)}')
         notes: dict[str, list[str]] = {}
-        self.truths, self.predictions = {}, {}
+        truths: list[Truth] = []
+        predictions: dict[str, list[Predictions]] = {}
         for entry, rows in by_entry.items():
             ids = _ids(entry, rows)
-            self.truths[entry], notes[entry] = _truth(entry, rows, ids)
-            self.predictions[entry] = self._predictions(self.truths[entry], rows, notes[entry])
-        self.matrix = self.evaluation.matrix(
-            list(self.truths.values()), self.predictions, notes=notes, progress=self.progress
+            truth, notes[entry] = _truth(entry, rows, ids)
+            truths.append(truth)
+            predictions[entry] = self._predictions(truth, rows, notes[entry])
+        return self.score(truths, predictions, notes=notes)
+
+    def score(
+        self,
+        truths: Sequence[Truth],
+        predictions: Mapping[str, Sequence[Predictions]],
+        *,
+        translators: Sequence[Translator] = (),
+        notes: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[str, float]:
+        """Evaluate persons that are gathered already; fills :attr:`matrix` and its like.
+
+        Args:
+            truths: The datasets.
+            predictions: By dataset's name.
+            translators: Rows beside those of the evaluator's own translators.
+            notes: What a reader must know of a dataset, by its name.
+
+        Returns:
+            The figures that ``keys`` name.
+
+        Raises:
+            ValueError: See :meth:`hpemap_mm.evaluation.cross.CrossEvaluation.matrix`.
+            KeyError: One of ``keys`` names no figure; lists those that there are.
+        """
+        self.truths = {truth.name: truth for truth in truths}
+        self.predictions = {name: list(found) for name, found in predictions.items()}
+        evaluation = replace(
+            self.evaluation, translators=(*self.evaluation.translators, *translators)
+        )
+        self.matrix = evaluation.matrix(
+            truths, self.predictions, notes=notes, progress=self.progress
         )
         values = self.matrix.flat()
         if self.keys is None:
@@ -231,77 +265,6 @@ def _translator(value: Translator | Mapping[str, Any]) -> Translator:
             f'{type(built).__name__} is no translator: it has no {missing or ["__call__"]}'
         )
     return built
-
-
-def _gathered(sample: Mapping[str, Any], representations: Mapping[str, str]) -> dict[str, Any]:
-    """One sample in plain arrays."""
-    who = f'Sample {sample.get("id")} of {sample["dataset_name"]}'
-    if sample.get('joint_space'):
-        raise ValueError(
-            f'{who} is annotated in {sample["joint_space"]}. Leave ToJointSpace out of test '
-            'pipelines.'
-        )
-    truth = sample['gt_instances']
-    keypoints = np.asarray(truth['keypoints'], np.float32)[..., :2]
-    if len(keypoints) != 1:
-        raise ValueError(f'{who} has {len(keypoints)} persons; top-down samples have one each')
-    visible = np.asarray(truth['keypoints_visible'])
-    visible = visible.reshape(*keypoints.shape[:2], -1)[..., 0]
-    visible = _with_occlusion(visible, sample.get('raw_ann_info'))
-    by_name = sample.get('pred_by_skeleton')
-    if by_name is None:
-        if 'pred_skeleton' not in sample:
-            raise ValueError(
-                f'{who}: the model does not say in which skeleton it answers (pred_skeleton); use '
-                "one of hpemap_mm's estimators"
-            )
-        by_name = {sample['pred_skeleton']: sample['pred_instances']}
-    answers = {}
-    for name, found in by_name.items():
-        predicted = np.asarray(found.get('keypoints'), np.float32)[..., :2]
-        if len(predicted) != 1:
-            raise ValueError(f'{who} is answered with {len(predicted)} persons in {name}, not one')
-        scores = found.get('keypoint_scores')
-        answers[name] = {
-            'skeleton': representations.get(name, name),
-            'keypoints': predicted,
-            'scores': np.ones(predicted.shape[:2], np.float32)
-            if scores is None
-            else np.asarray(scores, np.float32).reshape(predicted.shape[:2]),
-        }
-    return {
-        'entry': sample['dataset_name'],
-        'skeleton': sample['skeleton'],
-        'id': sample.get('id'),
-        'img_id': sample.get('img_id'),
-        'img_path': str(sample.get('img_path') or ''),
-        'crowd_index': sample.get('crowd_index'),
-        'keypoints': keypoints,
-        'visible': visible,
-        'boxes': np.asarray(truth['bboxes'], np.float32).reshape(-1, 4),
-        'areas': _optional(truth, 'areas'),
-        'head_sizes': _optional(truth, 'head_sizes'),
-        'box_scores': np.ones(1, np.float32)
-        if truth.get('bbox_scores') is None
-        else np.asarray(truth['bbox_scores'], np.float32).reshape(-1),
-        'answers': answers,
-    }
-
-
-def _with_occlusion(visible: Array, annotation: Any) -> Array:
-    """1 for occluded joints and 2 for visible ones; MMPose's readers make both 1."""
-    if isinstance(annotation, list | tuple):
-        annotation = annotation[0] if len(annotation) == 1 else None
-    raw = annotation.get('keypoints') if isinstance(annotation, Mapping) else None
-    if raw is None or np.size(raw) != 3 * visible.size:
-        return visible
-    told = np.asarray(raw, float).reshape(*visible.shape, 3)[..., 2]
-    return np.where((visible > 0) & (told == 2), 2, visible)
-
-
-def _optional(instances: Mapping[str, Any], key: str) -> Array:
-    value = instances.get(key)
-    return np.full(1, np.nan) if value is None else np.asarray(value, np.float64).reshape(-1)
 
 
 def _ids(entry: str, rows: list[dict[str, Any]]) -> IntArray:

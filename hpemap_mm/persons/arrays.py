@@ -155,6 +155,8 @@ class Predictions:
         ids: (M,) int64: id of the annotated person that was given as a box; None for detections,
             which have to be matched.
         source: The file, for messages.
+        answered: (M, J): joints that were predicted; all where None. The keypoints of the others
+            are any finite numbers, and are not read.
     """
 
     name: str
@@ -165,6 +167,7 @@ class Predictions:
     image_ids: IntArray
     ids: IntArray | None = None
     source: str = ''
+    answered: BoolArray | None = None
 
     @classmethod
     def build(
@@ -178,6 +181,7 @@ class Predictions:
         scores: npt.ArrayLike | None = None,
         ids: npt.ArrayLike | None = None,
         source: str = '',
+        answered: npt.ArrayLike | None = None,
     ) -> Self:
         """Fill in what is not known, and check shapes.
 
@@ -202,6 +206,7 @@ class Predictions:
             image_ids=np.asarray(image_ids, np.int64),
             ids=None if ids is None else np.asarray(ids, np.int64),
             source=source,
+            answered=None if answered is None else np.asarray(answered, bool),
         )
         expected: dict[str, tuple[int, ...]] = {
             'keypoint_scores': points.shape[:2],
@@ -210,6 +215,8 @@ class Predictions:
         }
         if ids is not None:
             expected['ids'] = (count,)
+        if answered is not None:
+            expected['answered'] = points.shape[:2]
         _check_shapes(predictions, expected)
         if not (np.isfinite(points).all() and np.isfinite(predictions.scores).all()):
             raise ValueError(f'{name}: keypoints and scores must be finite')

@@ -1,6 +1,7 @@
 """tools/evaluate.py as a person runs it: quick to start, right on real files, clear on bad ones."""
 
 import json
+import runpy
 import subprocess
 import sys
 
@@ -161,3 +162,31 @@ def test_pictures_of_the_persons(evaluate, shared_data, tmp_path):
     assert scores['matrix']['cells'][0]['figures']['AP']['value'] == pytest.approx(1.0)
     page = (tmp_path / 'out' / 'report.html').read_text()
     assert page.count('data:image/jpeg;base64') == 6
+
+
+def test_a_translator_is_one_more_row(project_root, files, tmp_path, monkeypatch, capsys):
+    from hpemap_mm import apis
+    from hpemap_mm.skeletons import get_skeleton
+
+    class Shifted:
+        name, source, target = 'shifted', get_skeleton('coco'), get_skeleton('coco')
+
+        def __call__(self, keypoints, scores=None):
+            return type('Answer', (), {'keypoints': keypoints + 30.0})
+
+    asked = []
+    monkeypatch.setattr(
+        apis, 'load_translator', lambda *given: asked.append(given) or Shifted(), raising=False
+    )
+    tool = runpy.run_path(str(project_root / 'tools' / 'evaluate.py'))
+    read = [str(files / 'found.json'), str(files / 'truth.npz')]
+    arguments = [*read, '--from', 'coco', '--to', 'coco', '--replicates', '0']
+    out = ['--out', str(tmp_path / 'out'), '--translator', 'c.py', 'c.pth']
+    assert tool['main']([*arguments, *out]) == 0
+
+    assert asked == [('c.py', 'c.pth')]
+    printed = capsys.readouterr().out
+    assert 'coco~shifted->coco' in printed and 'all ways on the same joints' in printed
+    scores = json.loads((tmp_path / 'out' / 'scores.json').read_text())
+    assert scores['matrix']['representations'] == ['coco', 'coco~shifted']
+    assert scores['translator 1'] == 'c.py, c.pth'

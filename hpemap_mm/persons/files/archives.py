@@ -31,7 +31,7 @@ def read_npz(path: str, data: bytes, wanted: Collection[str]) -> tuple[Arrays, l
         DataError: The archive or an array is damaged, pickled, or occurs twice.
     """
     problems = ProblemList()
-    with _foreign(path, 'is a damaged npz file (a zip archive)'):
+    with foreign(path, 'is a damaged npz file (a zip archive)'):
         archive = zipfile.ZipFile(io.BytesIO(data))
         members = [info.filename for info in archive.infolist()]
     names = [member.removesuffix('.npy') for member in members]
@@ -45,7 +45,7 @@ def read_npz(path: str, data: bytes, wanted: Collection[str]) -> tuple[Arrays, l
         if name not in wanted or not member.endswith('.npy'):
             continue
         try:
-            with _foreign(f'{path}: array {name!r}', 'is damaged'):
+            with foreign(f'{path}: array {name!r}', 'is damaged'):
                 arrays[name] = _read_npy(path, name, archive.read(member))
         except DataError as error:
             problems.extend(error)
@@ -76,7 +76,7 @@ def _read_npy(path: str, name: str, data: bytes) -> npt.NDArray[Any]:
 
 
 @contextmanager
-def _foreign(where: str, what: str) -> Iterator[None]:
+def foreign(where: str, what: str) -> Iterator[None]:
     """Turn whatever a library raises on damaged bytes into a problem of the file."""
     try:
         yield

@@ -96,7 +96,7 @@ def _read(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
-        raise _error(path, 'is not there', _similar(Path(path))) from None
+        raise _error(path, 'is not there', similar(Path(path))) from None
     except IsADirectoryError:
         raise _error(path, 'is a folder', 'name a file in it') from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
@@ -104,7 +104,7 @@ def _read(path: str) -> bytes:
         raise _error(repr(path), what, 'check the name and the rights') from error
 
 
-def _similar(path: Path) -> str:
+def similar(path: Path) -> str:
     """What to do about a file that is not there."""
     try:
         beside = sorted(file.name for file in path.parent.iterdir())

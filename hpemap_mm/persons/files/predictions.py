@@ -59,9 +59,10 @@ def read_predictions(
       Rows are detections, unless each has the annotated person's id as ``annotation_id`` or
       ``instance_id``, or as an ``id`` that the truth knows;
     - npz: ``keypoints`` (M, J, 2), or (M, J, 3) with confidences; ``keypoint_scores`` (M, J),
-      ``scores`` (M,), ``image_ids`` (M,), ``ids`` (M,) and ``base`` are optional. With ``ids``
-      rows are these persons; with ``image_ids`` alone they are detections, which need ``scores``;
-      with neither row i is the truth's person i;
+      ``answered`` (M, J), true where a joint was predicted, ``scores`` (M,), ``image_ids`` (M,),
+      ``ids`` (M,) and ``base`` are optional. With ``ids`` rows are these persons; with
+      ``image_ids`` alone they are detections, which need ``scores``; with neither row i is the
+      truth's person i;
     - MPII-style mat: ``preds`` (M, J, 2), where row i is the truth's person i.
 
     Args:

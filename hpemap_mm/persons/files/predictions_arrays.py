@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hpemap_mm.persons.arrays import Array, Predictions, Representation, Truth
+from hpemap_mm.persons.arrays import Array, BoolArray, Predictions, Representation, Truth
 from hpemap_mm.persons.files.joints import describe_count
 from hpemap_mm.persons.files.pairing import (
     check_ids,
@@ -29,7 +29,9 @@ from hpemap_mm.persons.files.rows import (
 )
 
 #: What an npz of predictions may hold; ``keypoints`` it must.
-PREDICTION_ARRAYS = ('keypoints', 'keypoint_scores', 'scores', 'image_ids', 'ids', 'base')
+PREDICTION_ARRAYS = (
+    *('keypoints', 'keypoint_scores', 'answered', 'scores', 'image_ids', 'ids', 'base'),
+)
 #: What an MPII-style mat holds.
 MAT_ARRAYS = ('preds',)
 WRITE_AGAIN = 'write finite numbers'
@@ -55,6 +57,10 @@ def read_prediction_arrays(
     image_ids = real_array(arrays, 'image_ids', shapes, kinds='iu')
     scores = real_array(arrays, 'scores', shapes)
     points, confidences = _keypoints(arrays, representation, shapes)
+    answered = _answered(arrays, points.shape[:2], shapes)
+    if answered is not None:
+        points = np.where(answered[..., None], points, float(base))
+        confidences = None if confidences is None else np.where(answered, confidences, 0.0)
     count = len(points)
     for key, array in (('ids', ids), ('image_ids', image_ids), ('scores', scores)):
         if array is not None:
@@ -107,6 +113,7 @@ def read_prediction_arrays(
         image_ids=image_ids,
         ids=ids,
         source=path,
+        answered=answered,
     )
     return predictions, [*notes, *notes_on(scores, image_ids, ids, truth)]
 
@@ -140,3 +147,16 @@ def _keypoints(
         confidences = table[..., 2]
     problems.raise_if_any()
     return table[..., :2], confidences
+
+
+def _answered(
+    arrays: Mapping[str, Any], shape: tuple[int, ...], problems: RowProblems
+) -> BoolArray | None:
+    """(M, J): which joints were predicted, if the file says so."""
+    given = real_array(arrays, 'answered', problems, kinds='biu')
+    if given is None or not check_shape(given, 'answered', shape, problems):
+        return None
+    if not np.isin(given, (0, 1)).all():
+        problems.add_file("'answered' holds other numbers than 0 and 1", 'save booleans')
+        return None
+    return np.asarray(given > 0, bool)

@@ -20,20 +20,27 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
 
     Numbers keep all their digits, 0-based. In json persons that were given as boxes have their id
     as ``annotation_id``, and joints without a confidence get 1, as COCO's results do; an npz
-    leaves ``keypoint_scores`` out where there are none.
+    leaves ``keypoint_scores`` out where there are none. An npz says which joints were predicted
+    (``answered``) where not all were.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: The suffix is another, there is nobody to write, or only some joints have a
-            confidence.
+        ValueError: The suffix is another, there is nobody to write, only some joints have a
+            confidence, or joints were not predicted, which a json cannot say.
     """
     target = Path(path)
     if target.suffix not in SUFFIXES:
         raise ValueError(f'{target}: predictions are written to {" or ".join(SUFFIXES)}')
     if not len(predictions):
         raise ValueError(f'{target}: no predicted person to write')
+    answered = predictions.answered
+    if target.suffix == '.json' and answered is not None and not answered.all():
+        raise ValueError(
+            f"{target}: {int((~answered).sum())} joints were not predicted, which COCO's results "
+            'cannot say; write an npz'
+        )
     unknown = np.isnan(predictions.keypoint_scores)
     if unknown.any() and not unknown.all():
         raise ValueError(f'{target}: {int(unknown.sum())} joints have no confidence, others have')
@@ -74,4 +81,6 @@ def _arrays(predictions: Predictions, *, with_scores: bool) -> dict[str, Any]:
         arrays['keypoint_scores'] = predictions.keypoint_scores
     if predictions.ids is not None:
         arrays['ids'] = predictions.ids
+    if predictions.answered is not None:
+        arrays['answered'] = predictions.answered
     return arrays

@@ -116,3 +116,14 @@ def test_a_head_that_does_not_fit_is_refused_also_to_start_from():
     weights = {'head.weight': torch.ones(2, 3), 'head.bias': torch.ones(2)}
     with pytest.raises(DataError, match="head 'head'"):
         load_weights(model, {'state_dict': weights}, where='x.pth', whole=False)
+
+
+def test_a_model_without_heads_needs_none():
+    model = nn.Linear(2, 3)
+    weights = {'weight': torch.ones(3, 2), 'bias': torch.zeros(3)}
+    load_weights(model, {'state_dict': weights}, where='x.pth', whole=True)
+    assert (model.weight == 1).all()
+    with pytest.raises(DataError, match='lacks bias'):
+        load_weights(
+            model, {'state_dict': {'weight': weights['weight']}}, where='x.pth', whole=True
+        )

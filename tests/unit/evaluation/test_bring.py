@@ -1,6 +1,6 @@
 """How predictions get into a dataset's skeleton."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -128,3 +128,43 @@ def test_of_nobody_nothing_is_known_to_be_impossible():
     brought = bring(predicted(COCO, persons=0), MPII, translator=Shifted())
     assert len(brought.predictions) == 0
     assert brought.compared.all()
+
+
+def without(predictions, *joints):
+    """The same, the named joints of the first person not predicted."""
+    answered = np.ones(predictions.keypoints.shape[:2], bool)
+    answered[0, [COCO.index(joint) for joint in joints]] = False
+    return replace(predictions, answered=answered)
+
+
+def test_a_joint_is_not_answered_where_a_part_of_it_is_missing():
+    brought = bring(without(predicted(COCO, persons=2), 'left_hip'), MPII)
+
+    places = [MPII.index(joint) for joint in ('pelvis', 'left_hip', 'right_hip')]
+    assert brought.answered[:, places].tolist() == [[False, False, True], [True, True, True]]
+    # It can be had all the same: the representation has it, this person lacks it.
+    assert brought.compared[places].all()
+    assert np.isnan(brought.predictions.keypoint_scores[0, places[0]])
+    assert brought.predictions.answered is None
+    whole = bring(predicted(COCO, persons=2), MPII)
+    assert (brought.predictions.keypoints[1] == whole.predictions.keypoints[1]).all()
+
+
+@pytest.mark.parametrize('scores', [True, False])
+def test_a_translator_reads_nan_where_a_joint_is_missing(scores):
+    @dataclass
+    class Reader(Shifted):
+        def __call__(self, keypoints, scores=None):
+            self.read = keypoints
+            return super().__call__(keypoints, scores)
+
+    translator = Reader()
+    predictions = without(predicted(COCO, persons=2, scores=scores), 'left_wrist')
+    brought = bring(predictions, MPII, translator=translator)
+
+    wrist = COCO.index('left_wrist')
+    assert np.isnan(translator.read[0, wrist]).all() and np.isfinite(translator.read[1]).all()
+    assert (translator.scores is None) is not scores
+    if scores:
+        assert translator.scores[0, wrist] == 0 and translator.scores[1, wrist] > 0
+    assert brought.answered[:, MPII.index('left_wrist')].tolist() == [False, True]

@@ -260,3 +260,37 @@ def test_progress_and_json():
     assert cell['relations']['nose'] == 'same'
     assert cell['figures']['PCK@0.1_bbox']['per_joint']['nose']['joints'] == 4
     assert '20 replicates' in plain['interval']
+
+
+def test_a_missing_joint_is_wrong_and_the_others_stay_as_they_are():
+    truth = Truth.build(
+        name='t',
+        skeleton=get_skeleton('coco'),
+        keypoints=np.arange(34.0).reshape(1, 17, 2),
+        visible=np.full((1, 17), 2),
+        boxes=[[0.0, 0, 100, 100]],
+        areas=[5300.0],
+    )
+    answered = np.ones((1, 17), bool)
+    answered[0, :3] = False
+    found = Predictions.build(
+        name='p',
+        representation=truth.skeleton,
+        keypoints=truth.keypoints,
+        image_ids=[0],
+        ids=[0],
+        answered=answered,
+    )
+    (cell,) = CrossEvaluation(replicates=0).matrix([truth], {'t': [found]})
+    assert cell.figures['PCK@0.1_bbox'].value == pytest.approx(14 / 17)
+    assert cell.figures['PCK@0.1_bbox'].joints == 17
+    assert cell.figures['KS'].value == pytest.approx(14 / 17)
+    with pytest.raises(ValueError, match='answered must be'):
+        Predictions.build(
+            name='p',
+            representation=truth.skeleton,
+            keypoints=truth.keypoints,
+            image_ids=[0],
+            ids=[0],
+            answered=answered[:, :5],
+        )

@@ -1,6 +1,8 @@
 """Files against files: what the figures say must be what the arrays say."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from matrix_worlds import EVALUATION, predictions_of, truth_of
 from hpemap_mm.analysis.evaluate_files import evaluate_files, representation_of
 from hpemap_mm.errors import DataError
 from hpemap_mm.persons.files import write_predictions
-from hpemap_mm.skeletons import JointSpace
+from hpemap_mm.skeletons import JointSpace, get_skeleton
 
 
 @pytest.fixture
@@ -101,3 +103,36 @@ def test_progress_is_told(files):
     told = []
     run(files[0], progress=told.append)
     assert told == ['reading m.npz', 'reading p.npz', 'comparing']
+
+
+class Still:
+    """Answers with the middle of the person for every joint."""
+
+    source, target = get_skeleton('coco'), get_skeleton('mpii')
+
+    def __init__(self, name='still'):
+        self.name = name
+
+    def __call__(self, keypoints, scores=None):
+        answer = np.repeat(keypoints.mean(1, keepdims=True), len(self.target), axis=1)
+        return SimpleNamespace(keypoints=answer)
+
+
+def test_a_translator_is_a_row_of_its_own(files):
+    folder, truth, predictions = files
+    evaluation = replace(EVALUATION, translators=(Still(),))
+    done = run(folder, evaluation=evaluation)
+    assert done.matrix.representations == ('coco', 'coco~still')
+    alone = run(folder).matrix.flat()
+    both = done.matrix.flat()
+    assert {key: both[key] for key in alone} == pytest.approx(alone)
+    assert both['m/coco~still->mpii/PCKh@0.5'] < alone['m/coco->mpii/PCKh@0.5']
+
+
+def test_translators_that_do_not_fit_are_all_told(files):
+    evaluation = replace(EVALUATION, translators=(Still(), Still()))
+    with pytest.raises(DataError) as caught:
+        run(files[0], evaluation=evaluation, source='lsp')
+    text = str(caught.value)
+    assert 'goes from coco to mpii, wanted is lsp to mpii' in text
+    assert "translator 'still'" in text and 'is the name of 2 translators' in text

@@ -1,8 +1,11 @@
 """What is written is read back to the last digit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from hpemap_mm.errors import DataError
 from hpemap_mm.evaluation import Predictions
 from hpemap_mm.persons.files import read_predictions, write_predictions
 from hpemap_mm.skeletons import get_skeleton
@@ -67,3 +70,26 @@ def test_what_cannot_be_written(tmp_path):
     with pytest.raises(ValueError, match='no predicted person'):
         write_predictions(tmp_path / 'x.json', nobody)
     assert not list(tmp_path.iterdir())
+
+
+def test_missing_joints_stay_missing_or_are_refused(tmp_path):
+    answered = np.ones((4, 17), bool)
+    answered[1, 5:9] = False
+    before = replace(predictions(ids=[4, 2, 9, 1]), answered=answered)
+
+    path = write_predictions(tmp_path / 'x.npz', before)
+    after = read_predictions(path, representation='coco').predictions
+    np.testing.assert_array_equal(after.answered, answered)
+    np.testing.assert_array_equal(after.keypoints[answered], before.keypoints[answered])
+
+    with pytest.raises(ValueError, match='4 joints were not predicted'):
+        write_predictions(tmp_path / 'x.json', before)
+    arrays = dict(np.load(path))
+    # Somebody else's file may have NaN where nothing was predicted, and nowhere else.
+    arrays['keypoints'][~answered] = np.nan
+    np.savez(tmp_path / 'y.npz', **arrays)
+    other = read_predictions(tmp_path / 'y.npz', representation='coco').predictions
+    assert np.isfinite(other.keypoints).all()
+    np.savez(tmp_path / 'z.npz', **{**arrays, 'answered': answered * 2})
+    with pytest.raises(DataError, match='0 and 1'):
+        read_predictions(tmp_path / 'z.npz', representation='coco')

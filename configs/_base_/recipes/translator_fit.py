@@ -1,0 +1,6 @@
+# Fitted in one go, or not at all; the uncertainty is calibrated on the tuning part.
+_base_ = ['../default_runtime.py']
+
+train_cfg = dict(type='hpemap_mm.FitLoop')
+optim_wrapper = dict()  # MMEngine asks for one
+custom_hooks = [dict(type='hpemap_mm.PlainCheckpointHook')]

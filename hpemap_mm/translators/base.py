@@ -1,0 +1,229 @@
+"""What all translators have in common: arrays in, a core on tensors, arrays out.
+
+Dimensions: N persons, S joints of the source, D joints of the target, 2 for x and y. Arrays of
+callers have the persons first; tensors inside have them last, so that rows are long.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from hpemap_mm.skeletons import Skeleton, as_skeleton
+from hpemap_mm.translators.calibrate import calibrate
+from hpemap_mm.translators.calibration import Calibration
+from hpemap_mm.translators.source_shift import SourceShift
+from hpemap_mm.translators.translation import ORIGINS, Translation
+
+Array = npt.NDArray[np.floating]
+BoolArray = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.uint8]
+
+#: Persons that are translated at once: few enough for a processor's cache.
+CHUNK = 4096
+
+
+class Answer(NamedTuple):
+    """What a translator's core gives, in pixels.
+
+    Attributes:
+        points_2DN: NaN where there is no answer.
+        scales_DN: A scale of the errors, in pixels, before calibration.
+    """
+
+    points_2DN: Tensor
+    scales_DN: Tensor
+
+
+class KeypointTranslator(BaseModel):
+    """Keypoints of one skeleton in, of another one out.
+
+    Called with arrays it translates; called by MMEngine's training loop (``mode='loss'``, with a
+    batch of :class:`hpemap_mm.translators.KeypointPairs`) it gives its losses. Subclasses fill
+    :meth:`answer` and, where they learn by gradients, :meth:`loss`. What is fitted in closed form,
+    before or instead of that, is done by :meth:`fit`.
+
+    Answers move, grow and are mirrored with the keypoints, except by ``correct_shift``.
+
+    Args:
+        source: Skeleton of what is read.
+        target: Skeleton of what is given.
+        name: Short name for tables and keys.
+        min_score: Joints with a score at or below it count as missing.
+        correct_shift: Take the source's own shift, as fitted, off what is translated; see
+            :class:`SourceShift`. Only for keypoints of the detector that it was fitted on.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str | Skeleton,
+        target: str | Skeleton,
+        name: str,
+        min_score: float = 0.0,
+        correct_shift: bool = False,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.source = as_skeleton(source)
+        self.target = as_skeleton(target)
+        self.min_score = float(min_score)
+        self.correct_shift = correct_shift
+        self.shift = SourceShift()
+        self.calibration = Calibration(len(self.target))
+
+    @abstractmethod
+    def answer(self, points_2SN: Tensor, valid_SN: Tensor) -> Answer:
+        """Translate float32 points, near the origin; missing ones are 0."""
+
+    def origins(self, valid_SN: BoolArray) -> Codes:
+        """(D, N) codes of what answered joints come from; see :data:`ORIGINS`."""
+        code = np.uint8(ORIGINS.index('predicted'))
+        return np.broadcast_to(code, (len(self.target), valid_SN.shape[1]))
+
+    def loss(self, keypoints: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Losses of a batch: (N, S, 2) and (N, D, 2) pixels, NaN where missing.
+
+        Raises:
+            NotImplementedError: The translator is not trained by gradients.
+        """
+        raise NotImplementedError(f'{self.name} is fitted, not trained: use hpemap_mm.FitLoop')
+
+    def fit(self, pairs: Any) -> None:
+        """Fit what is fitted in closed form, to all pairs at once.
+
+        Args:
+            pairs: :class:`hpemap_mm.translators.pairs.Pairs` to learn from.
+        """
+        if self.correct_shift:
+            self.shift.fit(self.source, self.target, pairs.keypoints, pairs.target_points)
+
+    def calibrate(self, pairs: Any) -> None:
+        """Calibrate the uncertainty on pairs that nothing was learned from, one or several."""
+        calibrate(self, pairs)
+
+    def forward(
+        self,
+        keypoints: Any,
+        scores: Any = None,
+        *,
+        target: Tensor | None = None,
+        mode: str = 'translate',
+        **kwargs: Any,
+    ) -> Any:
+        """Translate, or with ``mode='loss'`` the losses of a training batch."""
+        if mode == 'loss':
+            assert target is not None, 'a training batch has a target'
+            return self.loss(keypoints, target, **kwargs)
+        return self.translate(keypoints, scores)
+
+    def prepared(self, keypoints_NS2: Tensor) -> tuple[Tensor, Tensor]:
+        """Keypoints with NaN as points (2, S, N) with zeros, and which are there (S, N)."""
+        points = keypoints_NS2.permute(2, 1, 0).contiguous()
+        valid = torch.isfinite(points).all(0)
+        points = torch.where(valid, points, 0.0)
+        return (self.shift(points, valid) if self.correct_shift else points), valid
+
+    @torch.inference_mode()
+    def translate(self, keypoints: Any, scores: Any = None) -> Translation:
+        """Translate persons.
+
+        Args:
+            keypoints: (N, S, 2) pixels; NaN where a joint is missing.
+            scores: (N, S) confidences; joints at or below ``min_score`` count as missing.
+
+        Returns:
+            The persons in the target's skeleton, float64 for float64 input, else float32. Joints
+            of persons with fewer than two source joints are not answered.
+
+        Raises:
+            ValueError: Shapes are wrong, a coordinate is infinite, or a score is not finite.
+        """
+        points = self._checked(keypoints)
+        given = None if scores is None else self._checked_scores(scores, points)
+        size = len(self.target)
+        found = np.empty((len(points), size, 2), points.dtype)
+        sigmas = np.empty((len(points), size), np.float32)
+        origins = np.empty((len(points), size), np.uint8)
+        training = self.training
+        if training:
+            self.eval()
+        try:
+            for start in range(0, len(points), CHUNK):
+                rows = slice(start, start + CHUNK)
+                part = None if given is None else given[rows]
+                self._translate_chunk(points[rows], part, found[rows], sigmas[rows], origins[rows])
+        finally:
+            if training:
+                self.train()
+        return Translation(
+            skeleton=self.target,
+            keypoints=found,
+            sigmas=sigmas,
+            origins=origins,
+            radii=self.calibration.table(),
+        )
+
+    def _translate_chunk(
+        self, points: Array, scores: Array | None, found: Array, sigmas: Array, origins: Codes
+    ) -> None:
+        """Fill the rows of one chunk."""
+        given = torch.from_numpy(points).permute(2, 1, 0).contiguous()
+        # One sum tells whether all is there; looking at each joint is for chunks with gaps.
+        whole = scores is None and bool(torch.isfinite(given.sum()))
+        valid = torch.ones(given.shape[1:], dtype=torch.bool)
+        if not whole:
+            valid = _present(given)
+            if scores is not None:
+                valid &= torch.from_numpy(np.ascontiguousarray(scores.T)) > self.min_score
+            given = torch.where(valid, given, 0.0)
+        # float32 has seven digits: a far origin must not eat them.
+        anchor = given.sum(1, keepdim=True) / valid.sum(0).clamp_min(1)
+        local = (given - anchor).to(torch.float32)
+        if not whole:
+            local *= valid
+        if self.correct_shift:
+            local = self.shift(local, valid)
+        answer = self.answer(local, valid)
+        torch.from_numpy(found).copy_((answer.points_2DN + anchor).permute(2, 1, 0))
+        torch.from_numpy(sigmas).copy_((answer.scales_DN * self.calibration.gains[:, None]).T)
+        origins[:] = self.origins(valid.numpy()).T
+        if whole and np.isfinite(found.sum()):
+            return
+        lost = ~np.isfinite(found).all(-1) | (valid.numpy().sum(0) < 2)[:, None]
+        found[lost], sigmas[lost], origins[lost] = np.nan, np.nan, 0
+
+    def _checked(self, keypoints: Any) -> Array:
+        points = np.asarray(
+            keypoints.numpy(force=True) if isinstance(keypoints, Tensor) else keypoints
+        )
+        if points.dtype not in (np.float32, np.float64):
+            points = points.astype(np.float64)
+        if points.ndim != 3 or points.shape[1:] != (len(self.source), 2):
+            raise ValueError(
+                f'{self.name} reads {self.source.name}: keypoints are '
+                f'(persons, {len(self.source)}, 2), got {points.shape}'
+            )
+        # torch looks at the memory itself, and refuses what it must not write to.
+        return points if points.flags.writeable and points.flags.c_contiguous else points.copy()
+
+    def _checked_scores(self, scores: Any, points: Array) -> Array:
+        given = np.asarray(scores.numpy(force=True) if isinstance(scores, Tensor) else scores)
+        if given.shape != points.shape[:2]:
+            raise ValueError(f'scores are {points.shape[:2]}, got {given.shape}')
+        if not np.isfinite(given).all():
+            raise ValueError('a score is not finite; give 0 where a joint is missing')
+        return given
+
+
+def _present(points_2SN: Tensor) -> Tensor:
+    """Which joints have coordinates; (S, N)."""
+    if bool(torch.isinf(points_2SN).any()):
+        raise ValueError('a coordinate is infinite; missing joints are NaN')
+    return ~torch.isnan(points_2SN).any(0)

@@ -1,0 +1,92 @@
+"""The ontology alone as a translator: the honest baseline, nothing is learned.
+
+Dimensions: N persons (the last axis), S joints of the source, D joints of the target.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hpemap_mm.registry import MODELS
+from hpemap_mm.skeletons import Skeleton, correspondences
+from hpemap_mm.skeletons.transfer import transfer_matrix
+from hpemap_mm.translators.base import Answer, BoolArray, Codes, KeypointTranslator
+from hpemap_mm.translators.frame import frame
+from hpemap_mm.translators.translation import ORIGINS
+
+
+class OntologyMap:
+    """Affine weights and origins of a remap from one skeleton to another.
+
+    Args:
+        source: Skeleton of what is read.
+        target: Skeleton of what is given.
+        near: Let joints of the same name and another definition stand in.
+        approximate: Also derivations that are estimates, as a neck from two shoulders.
+
+    Attributes:
+        weights: (D, S) float64; rows of joints without a relation are zero.
+        origins: (D,) codes of :data:`ORIGINS`.
+    """
+
+    def __init__(
+        self, source: Skeleton, target: Skeleton, *, near: bool = True, approximate: bool = True
+    ) -> None:
+        records = correspondences(source, target, near, True, approximate)
+        words = {'none': 'none', 'same': 'copied', 'near': 'copied', 'derived': 'derived'}
+        self.weights = transfer_matrix(records, len(source))
+        codes = [ORIGINS.index(words[record.relation]) for record in records]
+        self.origins = np.array(codes, np.uint8)
+
+    def complete(self, valid_SN: BoolArray) -> BoolArray:
+        """(D, N): whether all joints that a target joint is made of are there."""
+        needed = (self.weights != 0).astype(np.float32)
+        missing = needed @ (~valid_SN).astype(np.float32)
+        return (missing == 0) & needed.any(1)[:, None]
+
+
+@MODELS.register_module()
+class RemapTranslator(KeypointTranslator):
+    """Copies and derives what the ontology says; other joints are not answered.
+
+    Args:
+        source: Skeleton of what is read.
+        target: Skeleton of what is given.
+        near: Let joints of the same name and another definition stand in.
+        approximate: Also derivations that are estimates, as a neck from two shoulders.
+        name: Short name for tables and keys.
+        **options: See :class:`KeypointTranslator`.
+    """
+
+    weights: Tensor
+
+    def __init__(
+        self,
+        *,
+        source: str | Skeleton,
+        target: str | Skeleton,
+        near: bool = True,
+        approximate: bool = True,
+        name: str = 'remap',
+        **options: Any,
+    ) -> None:
+        super().__init__(source=source, target=target, name=name, **options)
+        self.map = OntologyMap(self.source, self.target, near=near, approximate=approximate)
+        weights = torch.tensor(self.map.weights, dtype=torch.float32)
+        self.register_buffer('weights', weights, persistent=False)
+
+    def answer(self, points_2SN: Tensor, valid_SN: Tensor) -> Answer:
+        """Affine combinations; the scale of the errors is the person's size."""
+        points = torch.matmul(self.weights, points_2SN)
+        _, sizes = frame(points_2SN, valid_SN, rounds=1)
+        known = torch.from_numpy(self.map.complete(valid_SN.numpy()))
+        return Answer(torch.where(known, points, torch.nan), sizes.expand(len(self.target), -1))
+
+    def origins(self, valid_SN: BoolArray) -> Codes:
+        """By the ontology's relations."""
+        complete = self.map.complete(valid_SN)
+        return np.where(complete, self.map.origins[:, None], 0).astype(np.uint8)
