@@ -13,6 +13,8 @@ from hpemap_mm.engine.launch import add_run_arguments, load_config
 
 if TYPE_CHECKING:
     from hpemap_mm.engine.check import ConfigReport
+    from hpemap_mm.engine.check_translator import PairsReport, TranslatorReport
+    from hpemap_mm.errors import ProblemList
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,14 +25,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        '--out', metavar='PICTURE', help='augmented samples (default: work_dirs/CONFIG/samples.jpg)'
+        '--out',
+        metavar='PICTURE',
+        help='augmented samples (default: work_dirs/CONFIG/samples.jpg); translators see no images',
     )
     add_run_arguments(parser)
     args = parser.parse_args(argv)
 
     from hpemap_mm.engine.check import check_config
+    from hpemap_mm.engine.check_translator import check_translator, is_translator_config
 
     config = load_config(args.config, options=args.cfg_options)
+    if is_translator_config(config):
+        found = check_translator(config)
+        _print_pairs(found)
+        print('No picture: a translator sees no images.\n')
+        return _print_problems(found.problems)
     picture = Path(args.out or Path(config.work_dir) / 'samples.jpg')
     report = check_config(config, picture)
     _print_files(report)
@@ -38,11 +48,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     _print_memory(report)
     if report.picture is not None:
         print(f'augmented training samples with their targets: {report.picture}\n')
-    if len(report.problems) == 0:
+    return _print_problems(report.problems)
+
+
+def _print_problems(problems: ProblemList) -> int:
+    """Print every fault; the exit status."""
+    if len(problems) == 0:
         print('No fault found.')
         return 0
-    print(f'{len(report.problems)} faults:')
-    for problem in report.problems:
+    print(f'{len(problems)} fault{"s" if len(problems) > 1 else ""}:')
+    for problem in problems:
         print(f'  - {problem.where}\n      {problem.what}\n      fix: {problem.fix}')
     return 1
 
@@ -91,6 +106,59 @@ def _print_memory(report: ConfigReport) -> None:
         f'{memory.weights / mib:.0f} MiB; activations {memory.activations / mib:.1f} MiB a sample; '
         f'a batch of {memory.batch_size}: about {memory.batch / mib:.0f} MiB\n'
     )
+
+
+def _print_pairs(report: TranslatorReport) -> None:
+    print('Pairs')
+    told: set[tuple[str, ...]] = set()
+    for part in report.pairs:
+        name, pairs = f'{part.split:5}  {part.name:20}', part.pairs
+        if pairs is None:
+            print(f'  FAULT  {name}  not read')
+        else:
+            way = f'{pairs.source.name} -> {pairs.target.skeleton.name}'
+            images = len(set(pairs.target.image_ids.tolist()))
+            of_images = f', {images:,} images' if pairs.knows_images else ''
+            print(f'  ok     {name}  {way:20}  {part.part:5}  {len(pairs):,} pairs{of_images}')
+        if part.files in told:
+            continue
+        told.add(part.files)
+        for file in part.files:
+            print(f'           {file}{"" if Path(file).is_file() else " (is not there)"}')
+        if pairs is not None:
+            for note in (str(pairs.matching), *pairs.notes):
+                print(f'           {note}')
+    print()
+    for part in report.pairs:
+        if part.split == 'train' and part.pairs is not None:
+            _print_pair_joints(part)
+    if report.parameters is not None:
+        print(f'Model: {report.parameters:,} parameters to be trained by gradients')
+    for remark in report.remarks:
+        print(f'Remark: {remark}')
+
+
+def _print_pair_joints(part: PairsReport) -> None:
+    """Joints of the target and of the source, in training."""
+    pairs = part.pairs
+    assert pairs is not None
+    count, target, source = len(pairs), pairs.target.skeleton.name, pairs.source.name
+    print(f'Joints of {part.name}, {source} -> {target}, in training; persons who have them')
+    width = max(len(joint) for joint in (*pairs.source.joints, *pairs.target.skeleton.joints))
+    for fact in part.target_joints:
+        of = f' from {", ".join(fact.sources)}' if fact.relation in ('derived', 'estimate') else ''
+        of = f' to {", ".join(fact.sources)}' if fact.relation == 'near' else of
+        share = f'{fact.known:>8,}  {fact.known / count:6.1%}'
+        print(f'  {target:10}  {fact.joint.ljust(width)}  {share}  {fact.relation}{of}')
+    missing = [fact for fact in part.source_joints if fact.known < count]
+    for fact in missing:
+        share = f'{count - fact.known:>8,}  {1 - fact.known / count:6.1%}'
+        print(f'  {source:10}  {fact.joint.ljust(width)}  {share}  missing in the source')
+    if not missing:
+        print(f'  {source:10}  the source has every joint of everybody')
+    if part.shift is not None:
+        print(f'  sideways shift of the file read as source: {round(part.shift, 4) + 0.0:+.4f} sizes')
+    print()
 
 
 if __name__ == '__main__':

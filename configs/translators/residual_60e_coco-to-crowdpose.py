@@ -2,6 +2,7 @@ _base_ = ['../_base_/pairs/coco-to-crowdpose.py', '../_base_/recipes/translator_
 
 # Persons of any annotator or detector: joints missing, thrown about, turned.
 train_dataloader = dict(
+    batch_size=32,  # few persons: more steps
     dataset=dict(
         augment=[
             dict(type='Rotate', degrees=10.0),

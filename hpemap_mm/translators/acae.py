@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -165,14 +165,19 @@ class ACAETranslator(BaseModel):
         for source, target in known:
             self.between(source, target).calibrate(given)
         for target in self.skeletons:
-            found = [self.calibrations[_key(a, b)] for a, b in known if b == target.name]
+            found = [self.calibration(a, b) for a, b in sorted(known) if b == target.name]
             if not found:
                 continue
-            widest = max(found, key=lambda one: float(one.gains.nanmedian()))
+            # What has too few pairs has no gains, and is not the widest.
+            widest = max(found, key=lambda one: float(one.gains.nanmedian().nan_to_num(0.0)))
             for source in self.skeletons:
                 if (source.name, target.name) not in known:
-                    own = self.calibrations[_key(source.name, target.name)]
+                    own = self.calibration(source.name, target.name)
                     own.load_state_dict(widest.state_dict())
+
+    def calibration(self, source: str, target: str) -> Calibration:
+        """Of the pair of these skeletons."""
+        return cast(Calibration, self.calibrations[_key(source, target)])
 
     def _start(self) -> None:
         """Weights as the ontology has them."""
@@ -217,7 +222,7 @@ class ACAEPair(KeypointTranslator):
 
     def __init__(self, whole: ACAETranslator, source: Skeleton, target: Skeleton) -> None:
         super().__init__(source=source, target=target, name=whole.name)
-        self.calibration = whole.calibrations[_key(source.name, target.name)]
+        self.calibration = whole.calibration(source.name, target.name)
         self.whole = (whole,)  # not a part of this one: its weights are its own
         self.rows = [whole.space.indices(skeleton).tolist() for skeleton in (source, target)]
 

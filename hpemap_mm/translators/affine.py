@@ -21,7 +21,7 @@ from hpemap_mm.skeletons import Skeleton
 from hpemap_mm.translators.base import Answer, KeypointTranslator
 from hpemap_mm.translators.fill import PoseFill
 from hpemap_mm.translators.frame import frame
-from hpemap_mm.translators.remap import OntologyMap
+from hpemap_mm.translators.ontology_map import OntologyMap
 
 Array = npt.NDArray[np.float64]
 

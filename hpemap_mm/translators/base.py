@@ -18,6 +18,7 @@ from torch import Tensor
 from hpemap_mm.skeletons import Skeleton, as_skeleton
 from hpemap_mm.translators.calibrate import calibrate
 from hpemap_mm.translators.calibration import Calibration
+from hpemap_mm.translators.ontology_map import OntologyMap
 from hpemap_mm.translators.source_shift import SourceShift
 from hpemap_mm.translators.translation import ORIGINS, Translation
 
@@ -75,6 +76,7 @@ class KeypointTranslator(BaseModel):
         self.target = as_skeleton(target)
         self.min_score = float(min_score)
         self.correct_shift = correct_shift
+        self.map = OntologyMap(self.source, self.target)
         self.shift = SourceShift()
         self.calibration = Calibration(len(self.target))
 
@@ -86,6 +88,14 @@ class KeypointTranslator(BaseModel):
         """(D, N) codes of what answered joints come from; see :data:`ORIGINS`."""
         code = np.uint8(ORIGINS.index('predicted'))
         return np.broadcast_to(code, (len(self.target), valid_SN.shape[1]))
+
+    def guessed(self, valid_SN: BoolArray) -> BoolArray:
+        """(D, N): joints that the ontology would take from source joints which are missing.
+
+        Of joints that it has no relation for, those of persons who lack any source joint.
+        """
+        related = self.map.weights.any(1)[:, None]
+        return ~np.where(related, self.map.complete(valid_SN), valid_SN.all(0))
 
     def loss(self, keypoints: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Losses of a batch: (N, S, 2) and (N, D, 2) pixels, NaN where missing.
@@ -151,6 +161,7 @@ class KeypointTranslator(BaseModel):
         found = np.empty((len(points), size, 2), points.dtype)
         sigmas = np.empty((len(points), size), np.float32)
         origins = np.empty((len(points), size), np.uint8)
+        guessed = np.zeros((len(points), size), bool)
         training = self.training
         if training:
             self.eval()
@@ -158,7 +169,10 @@ class KeypointTranslator(BaseModel):
             for start in range(0, len(points), CHUNK):
                 rows = slice(start, start + CHUNK)
                 part = None if given is None else given[rows]
-                self._translate_chunk(points[rows], part, found[rows], sigmas[rows], origins[rows])
+                self._translate_chunk(
+                    *(points[rows], part),
+                    *(found[rows], sigmas[rows], origins[rows], guessed[rows]),
+                )
         finally:
             if training:
                 self.train()
@@ -168,10 +182,18 @@ class KeypointTranslator(BaseModel):
             sigmas=sigmas,
             origins=origins,
             radii=self.calibration.table(),
+            guessed=guessed if guessed.any() else None,
+            guessed_radii=self.calibration.table(guessed=True),
         )
 
     def _translate_chunk(
-        self, points: Array, scores: Array | None, found: Array, sigmas: Array, origins: Codes
+        self,
+        points: Array,
+        scores: Array | None,
+        found: Array,
+        sigmas: Array,
+        origins: Codes,
+        guessed: BoolArray,
     ) -> None:
         """Fill the rows of one chunk."""
         given = torch.from_numpy(points).permute(2, 1, 0).contiguous()
@@ -192,7 +214,11 @@ class KeypointTranslator(BaseModel):
             local = self.shift(local, valid)
         answer = self.answer(local, valid)
         torch.from_numpy(found).copy_((answer.points_2DN + anchor).permute(2, 1, 0))
-        torch.from_numpy(sigmas).copy_((answer.scales_DN * self.calibration.gains[:, None]).T)
+        guess = None
+        if not whole:
+            guess = torch.from_numpy(self.guessed(valid.numpy()))
+            guessed[:] = guess.numpy().T
+        torch.from_numpy(sigmas).copy_(self.calibration.sigmas(answer.scales_DN, guess).T)
         origins[:] = self.origins(valid.numpy()).T
         if whole and np.isfinite(found.sum()):
             return

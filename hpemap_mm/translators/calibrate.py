@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpemap_mm.translators.corruption import Corruption
+
 if TYPE_CHECKING:
     from hpemap_mm.translators.base import KeypointTranslator
+
+#: What joints are guessed under: the errors of a guess depend on what is left to guess from.
+DAMAGE = Corruption(name='calibration', missing=0.3)
 
 
 def calibrate(translator: KeypointTranslator, pairs: Any) -> None:
     """Fit a translator's calibration: how far its answers are from the truth, in its scales.
+
+    On the pairs as they are; and, for joints that are guessed because their own source joints are
+    missing, on the pairs with three in ten source joints taken away.
 
     Args:
         translator: Its calibration is replaced.
@@ -38,21 +46,26 @@ def calibrate(translator: KeypointTranslator, pairs: Any) -> None:
             f'no pairs to calibrate it on are among {[part.name for part in given]}'
         )
     calibration = translator.calibration
-    before = calibration.gains.clone(), calibration.radii.clone()
+    before = {name: value.clone() for name, value in calibration.state_dict().items()}
+    damaged = [DAMAGE(part.keypoints, seed) for seed, part in enumerate(own)]
     try:
         # With gains of 1 the sigmas are the scales themselves.
         calibration.gains.fill_(1.0)
-        answers = [translator(part.keypoints, part.scores) for part in own]
+        calibration.guessed_gains.fill_(1.0)
+        plain = [translator(part.keypoints, part.scores) for part in own]
+        guess = [translator(points, part.scores) for points, part in zip(damaged, own, strict=True)]
     finally:
-        calibration.gains.copy_(before[0])
-        calibration.radii.copy_(before[1])
-    calibration.fit(
-        np.concatenate(
-            [
-                np.linalg.norm(answer.keypoints - part.target_points, axis=-1)
-                for answer, part in zip(answers, own, strict=True)
-            ]
-        ),
-        np.concatenate([answer.sigmas for answer in answers]),
-        translator.target.flip_indices,
-    )
+        calibration.load_state_dict(before)
+    for answers, guessed in ((plain, False), (guess, True)):
+        distances, scales = [], []
+        for answer, part in zip(answers, own, strict=True):
+            distance = np.linalg.norm(answer.keypoints - part.target_points, axis=-1)
+            missing = np.zeros(distance.shape, bool) if answer.guessed is None else answer.guessed
+            distances.append(np.where(missing == guessed, distance, np.nan))
+            scales.append(answer.sigmas)
+        calibration.fit(
+            np.concatenate(distances),
+            np.concatenate(scales),
+            translator.target.flip_indices,
+            guessed=guessed,
+        )

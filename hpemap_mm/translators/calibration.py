@@ -25,25 +25,41 @@ LEAST = 50
 class Calibration(nn.Module):
     """For each joint, the quantiles of the errors in scales.
 
+    Twice: for joints whose own source joints were there, and for those that were guessed from
+    others because these were missing.
+
     Args:
         joints: Number D of joints.
 
     Attributes:
         gains: (D,) sigmas per scale; NaN before calibration and for joints without enough pairs.
         radii: (D, P) radii at :data:`LEVELS` in sigmas.
+        guessed_gains: (D,) of guessed joints.
+        guessed_radii: (D, P) of guessed joints.
     """
 
     gains: Tensor
     radii: Tensor
+    guessed_gains: Tensor
+    guessed_radii: Tensor
 
     def __init__(self, joints: int) -> None:
         super().__init__()
-        self.register_buffer('gains', torch.full((joints,), torch.nan))
-        self.register_buffer('radii', torch.full((joints, len(LEVELS)), torch.nan))
+        for prefix in ('', 'guessed_'):
+            self.register_buffer(f'{prefix}gains', torch.full((joints,), torch.nan))
+            self.register_buffer(f'{prefix}radii', torch.full((joints, len(LEVELS)), torch.nan))
 
-    def table(self) -> Array | None:
+    def sigmas(self, scales_DN: Tensor, guessed_DN: Tensor | None = None) -> Tensor:
+        """(D, N) calibrated sigmas; NaN where nothing was calibrated."""
+        gains = self.gains[:, None]
+        if guessed_DN is not None:
+            gains = torch.where(guessed_DN, self.guessed_gains[:, None], gains)
+        return scales_DN * gains
+
+    def table(self, *, guessed: bool = False) -> Array | None:
         """(D, P) radii in sigmas; None before calibration."""
-        table = self.radii.numpy(force=True).astype(np.float64)
+        buffer = self.guessed_radii if guessed else self.radii
+        table = buffer.numpy(force=True).astype(np.float64)
         return None if np.isnan(table).all() else table
 
     def fit(
@@ -51,6 +67,8 @@ class Calibration(nn.Module):
         distances_ND: npt.ArrayLike,
         scales_ND: npt.ArrayLike,
         flip_indices_D: npt.ArrayLike,
+        *,
+        guessed: bool = False,
     ) -> None:
         """Take the quantiles; a joint and its mirror image share theirs.
 
@@ -58,6 +76,7 @@ class Calibration(nn.Module):
             distances_ND: From the answer to the truth, px; NaN where not known.
             scales_ND: Of the answers, px.
             flip_indices_D: Of the target's skeleton.
+            guessed: Whether these are joints whose own source joints were missing.
         """
         scales = np.asarray(scales_ND, np.float64)
         with np.errstate(invalid='ignore', divide='ignore'):
@@ -73,5 +92,5 @@ class Calibration(nn.Module):
             quantiles = pooled[ranks.clip(0, len(pooled) - 1)]
             gains[joint] = max(quantiles[0], 1e-9) / MEDIAN_RADIUS
             radii[joint] = quantiles[1:] / gains[joint]
-        self.gains.copy_(torch.from_numpy(gains))
-        self.radii.copy_(torch.from_numpy(radii))
+        (self.guessed_gains if guessed else self.gains).copy_(torch.from_numpy(gains))
+        (self.guessed_radii if guessed else self.radii).copy_(torch.from_numpy(radii))

@@ -121,8 +121,9 @@ class KeypointPairs(Dataset):
             fix = f'take a larger share than {self.split}'
             raise DataError([Problem(pairs.target.source or pairs.name, what, fix)])
         MMLogger.get_current_instance().info(
-            f'{pairs.name}: {len(found):,} persons in {len(np.unique(found.target.image_ids)):,} '
-            f'images are in part {self.part!r}'
+            f'{pairs.name} ({found.source.name} -> {found.target.skeleton.name}): {len(found):,} '
+            f'persons in {len(np.unique(found.target.image_ids)):,} images are in part '
+            f'{self.part!r}'
         )
         return found
 
@@ -174,12 +175,15 @@ def _read(
     tolerance: float,
     name: str | None,
 ) -> Pairs:
-    """The pairs; the parts of one config's dataset share one reading."""
+    """The pairs; parts, directions and names of one config's datasets share one reading."""
     from_side = Side.of(source)
     to_side = target if target is None or isinstance(target, str) else Side.of(target)
     files = [from_side.file] if isinstance(to_side, str | None) else [from_side.file, to_side.file]
     stamps = tuple(_stamp(file) for file in files)
-    return _read_once(from_side, to_side, match, tolerance, name, stamps)
+    pairs = _read_once(from_side, to_side, match, tolerance, stamps)
+    if name is None:
+        return pairs
+    return replace(pairs, name=name, target=replace(pairs.target, name=name))
 
 
 @lru_cache(maxsize=4)
@@ -188,10 +192,9 @@ def _read_once(
     target: Side | str | None,
     match: str,
     tolerance: float,
-    name: str | None,
     stamps: tuple[tuple[int, int], ...],
 ) -> Pairs:
-    return read_pairs(source, target, match=match, tolerance=tolerance, name=name)
+    return read_pairs(source, target, match=match, tolerance=tolerance)
 
 
 def _stamp(file: str) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
 #: Least scale of an error, in the person's size. Labels that two datasets share are equal to the
 #: pixel, and without it their likelihood would have no bound.
 FLOOR = 0.01

@@ -14,6 +14,7 @@ M values of the input, R values of the output.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -53,10 +54,11 @@ def even_odd(matrix: Array) -> tuple[Tensor, Tensor]:
     Returns:
         float32 (M, E) and (M, O), E + O = M; entries are 0, 1 and +-sqrt(1/2).
     """
-    even, odd = [], []
+    even: list[dict[int, float]] = []
+    odd: list[dict[int, float]] = []
     for row in range(len(matrix)):
-        (other,) = np.flatnonzero(matrix[row])
-        sign = matrix[row, other]
+        (other,) = np.flatnonzero(matrix[row]).tolist()
+        sign = float(matrix[row, other])
         if other == row:
             (even if sign > 0 else odd).append({row: 1.0})
         elif other > row:
@@ -120,9 +122,10 @@ class MirrorMLP(nn.Module):
     def forward(self, values_MN: Tensor) -> Tensor:
         """(M, N) to (R, N)."""
         # The bases go into the weights: one product for each half, whatever the joints' order.
-        even = _affine(self.even[0].weight @ self.even_in.T, self.even[0].bias, values_MN)
-        odd = (self.odd[0].weight @ self.odd_in.T) @ values_MN
-        for to_even, to_odd in zip(self.even[1:], self.odd[1:], strict=True):
+        evens, odds = (cast(list[nn.Linear], list(layers)) for layers in (self.even, self.odd))
+        even = _affine(evens[0].weight @ self.even_in.T, evens[0].bias, values_MN)
+        odd = (odds[0].weight @ self.odd_in.T) @ values_MN
+        for to_even, to_odd in zip(evens[1:], odds[1:], strict=True):
             even_half, odd_half = self._activated(even, odd)
             even = even.addmm_(to_even.weight, even_half).add_(to_even.bias[:, None])
             odd = odd.addmm_(to_odd.weight, odd_half)

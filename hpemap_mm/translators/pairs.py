@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -39,6 +40,7 @@ class Pairs:
         matching: How they were found, and what did not match (in the whole files; it stays as it
             is when persons are taken out).
         knows_images: Whether image ids tell images; if not, every person has one of its own.
+        notes: What the files' readers had to say of whole files, each with its file.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Pairs:
     target: Truth
     matching: Matching
     knows_images: bool = True
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -128,6 +131,7 @@ def read_pairs(
         left = read_side(side, role='source', match=match)
         right = read_side(Side.of(target), role='target', match=match)
         matching = match_persons(left, right, how=match, tolerance=tolerance)
+    files = (left,) if left is right else (left, right)
     pairs = Pairs(
         name=name or right.name,
         source=left.skeleton,
@@ -136,14 +140,14 @@ def read_pairs(
         target=_target(left, right, matching, name or right.name),
         matching=matching,
         knows_images=left.image_ids is not None or right.image_ids is not None,
+        notes=tuple(f'{Path(file.source).name}: {note}' for file in files for note in file.notes),
     )
     logger = MMLogger.get_current_instance()
     logger.info(f'{pairs.name} ({pairs.source.name} -> {pairs.target.skeleton.name}): {matching}')
     if apart := int((matching.distances > FAR_APART).sum()):
         logger.warning(f"{pairs.name}: {apart:,} pairs lie more than a person's size apart")
-    for file in (left,) if left is right else (left, right):
-        for note in file.notes:
-            logger.info(f'{file.source}: {note}')
+    for note in pairs.notes:
+        logger.info(note)
     return pairs
 
 

@@ -23,7 +23,6 @@ from hpemap_mm.translators.frame import frame
 from hpemap_mm.translators.losses import floored, student
 from hpemap_mm.translators.mirror import SCALAR, MirrorMLP, X, Y, mirror_matrix
 from hpemap_mm.translators.networks import features, in_frame
-from hpemap_mm.translators.remap import OntologyMap
 
 #: Where log-scales start, in sizes: about the median error after training.
 START = math.log(0.08)
@@ -59,7 +58,6 @@ class ResidualTranslator(KeypointTranslator):
         **options: Any,
     ) -> None:
         super().__init__(source=source, target=target, name=name, **options)
-        self.map = OntologyMap(self.source, self.target)
         base = torch.tensor(self.map.weights, dtype=torch.float32)
         self.register_buffer('base', base, persistent=False)
         self.network = MirrorMLP(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,9 @@ class Translation:
         radii: (D, P): radius of the region that holds the joint with probability
             :data:`LEVELS`, in sigmas; None where nothing was calibrated. The errors' tails are
             heavier than a Gaussian's, so 95% regions are wider than 2.45 sigmas.
+        guessed: (N, D): whether the source's own joint was missing (or any, for joints that it
+            lacks), so that the answer is a guess from others; None if none was.
+        guessed_radii: (D, P): the radii of such joints.
     """
 
     skeleton: Skeleton
@@ -48,6 +51,8 @@ class Translation:
     sigmas: Array
     origins: npt.NDArray[np.uint8]
     radii: Array | None = None
+    guessed: npt.NDArray[np.bool_] | None = None
+    guessed_radii: Array | None = None
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -55,7 +60,7 @@ class Translation:
     @cached_property
     def answered(self) -> npt.NDArray[np.bool_]:
         """(N, D): whether there is an answer."""
-        return np.isfinite(self.keypoints).all(-1)
+        return np.all(np.isfinite(self.keypoints), axis=-1)
 
     def radius(self, probability: float) -> Array:
         """(N, D): radius of the disc that holds the joint with this probability, in pixels.
@@ -67,24 +72,38 @@ class Translation:
             raise ValueError('this translator was not calibrated: train it with tools/train.py')
         if not 0.0 <= probability <= LEVELS[-1]:
             raise ValueError(f'probability must be in [0, {LEVELS[-1]}], got {probability}')
-        grid = np.array([0.0, *LEVELS])
-        table = np.concatenate([np.zeros((len(self.radii), 1)), self.radii], axis=1)
-        factors = np.array([np.interp(probability, grid, row) for row in table])
+        factors = _factors(self.radii, probability)
+        if self.guessed is not None and self.guessed_radii is not None:
+            guess = _factors(self.guessed_radii, probability)
+            return self.sigmas * np.where(self.guessed, guess, factors)
         return self.sigmas * factors
 
     def take(self, rows: npt.ArrayLike) -> Self:
         """Some persons: indices, a slice or a mask."""
-        picked = {
-            name: getattr(self, name)[rows]  # type: ignore[index]
-            for name in ('keypoints', 'sigmas', 'origins')
-        }
+        picked = {name: getattr(self, name)[rows] for name in self._per_person()}
         return replace(self, **picked)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Translation]) -> Translation:
         """Several translations of one translator, one after the other."""
-        joined = {
+        joined: dict[str, Any] = {
             name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ('keypoints', 'sigmas', 'origins')
+            for name in parts[0]._per_person()
+            if name != 'guessed'
         }
+        if any(part.guessed is not None for part in parts):
+            joined['guessed'] = np.concatenate(
+                [np.zeros(p.sigmas.shape, bool) if p.guessed is None else p.guessed for p in parts]
+            )
         return replace(parts[0], **joined)
+
+    def _per_person(self) -> list[str]:
+        guessed = [] if self.guessed is None else ['guessed']
+        return ['keypoints', 'sigmas', 'origins', *guessed]
+
+
+def _factors(radii_DP: Array, probability: float) -> Array:
+    """(D,) radius of a probability's region in sigmas."""
+    grid = np.array([0.0, *LEVELS])
+    table = np.concatenate([np.zeros((len(radii_DP), 1)), radii_DP], axis=1)
+    return np.array([np.interp(probability, grid, row) for row in table])

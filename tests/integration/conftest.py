@@ -1,8 +1,12 @@
-"""A small mannequin and a tiny config, made once for all integration tests."""
+"""Small worlds and a tiny config, made once for all integration tests."""
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for pair_files
 
 TINY = """
 _base_ = ['{base}/recipes/micro_8e.py', '{base}/datasets/mannequin.py']
@@ -85,3 +89,25 @@ def tiny_config(tmp_path, project_root, mannequin, monkeypatch):
         return path
 
     return write
+
+
+@pytest.fixture(scope='session')
+def pair_files(tmp_path_factory) -> Path:
+    """Keypoint pairs of 300 persons, laid out as the configs of translators read them."""
+    from pair_files import write_pair_files
+
+    return write_pair_files(tmp_path_factory.mktemp('pairs') / 'data')
+
+
+@pytest.fixture
+def tool_here(project_root):
+    """Run a tool in this process: ``tool_here('train', CONFIG, ...)`` gives its exit status."""
+
+    def run(name, *arguments):
+        path = project_root / 'tools' / f'{name}.py'
+        spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.main([str(argument) for argument in arguments])
+
+    return run

@@ -4,3 +4,4 @@ _base_ = ['../default_runtime.py']
 train_cfg = dict(type='hpemap_mm.FitLoop')
 optim_wrapper = dict()  # MMEngine asks for one
 custom_hooks = [dict(type='hpemap_mm.PlainCheckpointHook')]
+default_hooks = dict(checkpoint=dict(save_param_scheduler=False))  # there is none

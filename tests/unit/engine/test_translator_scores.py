@@ -62,7 +62,7 @@ def test_a_corruption_is_a_dataset_of_its_own(pairs):
     whole, worse = test_sets([pairs], [Corruption(name='30% missing', missing=0.3)], seed=5)
     assert (whole.pairs.target.name, worse.pairs.target.name) == ('mpii', 'mpii+30%-missing')
     np.testing.assert_array_equal(whole.pairs.target.keypoints, worse.pairs.target.keypoints)
-    assert worse.notes and not whole.notes
+    assert worse.notes == [*whole.notes, f'source joints: {worse.corruption}']
     predictions = predictions_of(worse.pairs)
     assert predictions.answered.mean() == pytest.approx(0.7, abs=0.05)
     assert predictions_of(pairs).answered is None

@@ -79,7 +79,7 @@ def test_parts_split_images_and_are_everybody(options, log):
     assert len(parts['all']) == 90 == sum(len(parts[p]) for p in ('train', 'dev', 'test'))
     assert all(len(parts[part]) == 3 * len(images[part]) for part in images)
     assert not (images['train'] & images['test'] or images['dev'] & images['test'])
-    assert log[0] == 'world (coco -> mpii): 90 pairs of 90 and 90 persons (rows)'
+    assert log[0] == 'pairs (coco -> mpii): 90 pairs of 90 and 90 persons (rows)'
     assert f'world: {len(parts["train"])} persons in {len(images["train"])} images' in log[1]
 
 
