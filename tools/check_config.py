@@ -157,7 +157,8 @@ def _print_pair_joints(part: PairsReport) -> None:
     if not missing:
         print(f'  {source:10}  the source has every joint of everybody')
     if part.shift is not None:
-        print(f'  sideways shift of the file read as source: {round(part.shift, 4) + 0.0:+.4f} sizes')
+        shift = round(part.shift, 4) + 0.0  # no -0
+        print(f'  sideways shift of the file read as source: {shift:+.4f} sizes')
     print()
 
 

@@ -22,6 +22,7 @@ from hpemap_mm.engine.translator_scores import translator_for
 from hpemap_mm.errors import DataError, Problem, ProblemList
 from hpemap_mm.registry import DATASETS, MODELS
 from hpemap_mm.skeletons import Skeleton, correspondences
+from hpemap_mm.translators.calibration import LEAST
 from hpemap_mm.translators.matching import FAR_APART
 from hpemap_mm.translators.pairs import Pairs, Side
 from hpemap_mm.translators.source_shift import SourceShift
@@ -125,13 +126,12 @@ class TranslatorReport:
 
 def is_translator_config(config: Config) -> bool:
     """Whether a config trains on pairs of keypoints."""
-    kinds = [config.get(f'{split}_dataloader', {}).get('dataset', {}) for split in SPLITS]
-    return any(str(kind.get('type')).rpartition('.')[2] in KINDS for kind in kinds)
+    return any(_kind(_dataset(config, split)) in KINDS for split in SPLITS)
 
 
 def relations(source: Skeleton, target: Skeleton) -> list[tuple[str, str, tuple[str, ...]]]:
     """For each joint of the target: its name, relation and the source's joints it follows from."""
-    found = []
+    found: list[tuple[str, str, tuple[str, ...]]] = []
     sure = correspondences(source, target)
     for record, strict in zip(correspondences(source, target, approximate=True), sure, strict=True):
         guessed = record.relation == 'derived' and strict.relation == 'none'
@@ -187,19 +187,20 @@ class _Unique:
                 self.add(problem.where, problem.what, problem.fix)
         except Exception as error:
             # Whatever a constructor raises is a finding about the config.
-            text = str(error.args[0]) if error.args else repr(error)
+            plain = bool(error.args) and isinstance(error.args[0], str)
+            text = error.args[0] if plain else repr(error)
             self.add(where, text, 'correct the config')
         return None
 
 
 def _read_part(config: Config, split: str, report: TranslatorReport, problems: _Unique) -> Any:
     """The dataset of one dataloader, its entries noted one by one; None where one is at fault."""
-    given = config.get(f'{split}_dataloader', {}).get('dataset')
+    given = _dataset(config, split)
     where = f'{split}_dataloader.dataset'
     if given is None:
         problems.add(where, 'is not there', 'give it pairs: type=hpemap_mm.KeypointPairs')
         return None
-    kind = str(given.get('type')).rpartition('.')[2]
+    kind = _kind(given)
     if kind not in KINDS:
         problems.add(where, f'is a {given.get("type")}', 'give it type=hpemap_mm.KeypointPairs')
         return None
@@ -255,12 +256,14 @@ def _shift_of(pairs: Pairs, *, reverse: bool) -> float | None:
 
 def _check_split(report: TranslatorReport, problems: _Unique) -> None:
     """Nobody is in training and in a test, nor in tuning and in a test: images are compared."""
-    known = [part for part in report.pairs if part.pairs is not None and part.pairs.knows_images]
-    for one, other in combinations(known, 2):
-        if one.split == other.split or not set(one.files) & set(other.files):
+    known = [
+        (part, part.pairs.target.source, np.unique(part.pairs.target.image_ids))
+        for part in report.pairs
+        if part.pairs is not None and part.pairs.knows_images
+    ]
+    for (one, file, mine), (other, same, theirs) in combinations(known, 2):
+        if one.split == other.split or file != same:
             continue
-        assert one.pairs is not None and other.pairs is not None
-        mine, theirs = (np.unique(part.pairs.target.image_ids) for part in (one, other))
         shared = len(np.intersect1d(mine, theirs))
         if shared:
             what = (
@@ -281,6 +284,11 @@ def _check_recipe(config: Config, problems: _Unique) -> None:
             'have no CalibrationHook, so the uncertainty would mean nothing',
             "add dict(type='hpemap_mm.CalibrationHook')",
         )
+    collate = _kind((config.get('train_dataloader') or {}).get('collate_fn'))
+    if not fitted and collate != 'as_is':
+        what = f'is {collate or "not there"}, but the dataset gives whole batches'
+        fix = "give collate_fn=dict(type='hpemap_mm.as_is')"
+        problems.add('train_dataloader.collate_fn', what, fix)
     for split, loop in (('val', 'TranslatorValLoop'), ('test', 'TranslatorTestLoop')):
         found = _kind(config.get(f'{split}_cfg'))
         if found != loop:
@@ -293,7 +301,13 @@ def _check_recipe(config: Config, problems: _Unique) -> None:
         problems.add('test_evaluator', 'is not one CrossEvaluator', fix)
 
 
+def _dataset(config: Config, split: str) -> Any:
+    """The config of a dataloader's dataset, if there is one."""
+    return (config.get(f'{split}_dataloader') or {}).get('dataset')
+
+
 def _kind(config: Any) -> str:
+    """The type that a part of a config names, without its registry."""
     return str((config or {}).get('type', '')).rpartition('.')[2]
 
 
@@ -306,7 +320,6 @@ def _try_training(config: Config, model: Any, dataset: Any) -> None:
     entries = getattr(dataset, 'entries', (dataset,))
     some = [entry.pairs.take(np.arange(min(len(entry), TRIED))) for entry in entries]
     model.fit(some[0] if len(some) == 1 else some)
-    where = 'the first training step'
     if _kind(config.train_cfg) == 'FitLoop':
         answer = translator_for(model, some[0])(some[0].keypoints, some[0].scores)
         if not np.isfinite(answer.keypoints).any():
@@ -315,14 +328,13 @@ def _try_training(config: Config, model: Any, dataset: Any) -> None:
         return
     loader = {**config.train_dataloader, 'num_workers': 0, 'persistent_workers': False}
     batch = next(iter(Runner.build_dataloader(loader, seed=0)))
-    if not isinstance(batch, Mapping) or not {'keypoints', 'target'} <= batch.keys():
-        fix = "give train_dataloader collate_fn=dict(type='hpemap_mm.as_is')"
-        raise DataError([Problem(where, 'a batch is no dict of keypoints and target', fix)])
     model.train()
     losses = model(**batch, mode='loss')
     total, _ = model.parse_losses(losses)
     if not torch.isfinite(total):
-        raise DataError([Problem(where, 'the loss is not finite', 'check the pairs')])
+        raise DataError(
+            [Problem('the first training step', 'the loss is not finite', 'check the pairs')]
+        )
 
 
 def _remarks(report: TranslatorReport, config: Config) -> Iterator[str]:
@@ -349,6 +361,20 @@ def _remarks(report: TranslatorReport, config: Config) -> Iterator[str]:
             yield f"{way}: {apart:,} pairs of the files lie more than a person's size apart"
         if not part.pairs.knows_images:
             yield f'{way}: no file says which persons are in one image, so persons are split'
+    for part in report.pairs:
+        if part.pairs is not None and part.split == 'val' and (few := _uncalibrated(part.pairs)):
+            yield (
+                f'{part.name} in val_dataloader: fewer than {LEAST} persons have {", ".join(few)}: '
+                'too few to calibrate on, so there is no uncertainty'
+            )
+
+
+def _uncalibrated(pairs: Pairs) -> list[str]:
+    """Joints of the target that too few persons have; a joint and its mirror image count as one."""
+    skeleton, known = pairs.target.skeleton, pairs.target.valid.sum(0)
+    middle = np.array(skeleton.flip_indices) == np.arange(len(skeleton))
+    pooled = np.where(middle, known, known + known[skeleton.flip_indices])
+    return [joint for joint, count in zip(skeleton.joints, pooled, strict=True) if count < LEAST]
 
 
 def _cure(part: PairsReport, config: Config) -> str:

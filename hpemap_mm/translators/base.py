@@ -7,6 +7,8 @@ callers have the persons first; tensors inside have them last, so that rows are 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -140,7 +142,6 @@ class KeypointTranslator(BaseModel):
         points = torch.where(valid, points, 0.0)
         return (self.shift(points, valid) if self.correct_shift else points), valid
 
-    @torch.inference_mode()
     def translate(self, keypoints: Any, scores: Any = None) -> Translation:
         """Translate persons.
 
@@ -165,14 +166,17 @@ class KeypointTranslator(BaseModel):
         training = self.training
         if training:
             self.eval()
+
+        def chunk(start: int) -> None:
+            rows = slice(start, start + CHUNK)
+            part = None if given is None else given[rows]
+            self._translate_chunk(
+                *(points[rows], part),
+                *(found[rows], sigmas[rows], origins[rows], guessed[rows]),
+            )
+
         try:
-            for start in range(0, len(points), CHUNK):
-                rows = slice(start, start + CHUNK)
-                part = None if given is None else given[rows]
-                self._translate_chunk(
-                    *(points[rows], part),
-                    *(found[rows], sigmas[rows], origins[rows], guessed[rows]),
-                )
+            _in_threads(chunk, range(0, len(points), CHUNK))
         finally:
             if training:
                 self.train()
@@ -186,6 +190,7 @@ class KeypointTranslator(BaseModel):
             guessed_radii=self.calibration.table(guessed=True),
         )
 
+    @torch.inference_mode()
     def _translate_chunk(
         self,
         points: Array,
@@ -196,7 +201,7 @@ class KeypointTranslator(BaseModel):
         guessed: BoolArray,
     ) -> None:
         """Fill the rows of one chunk."""
-        given = torch.from_numpy(points).permute(2, 1, 0).contiguous()
+        given = _persons_last(torch.from_numpy(points))
         # One sum tells whether all is there; looking at each joint is for chunks with gaps.
         whole = scores is None and bool(torch.isfinite(given.sum()))
         valid = torch.ones(given.shape[1:], dtype=torch.bool)
@@ -206,14 +211,15 @@ class KeypointTranslator(BaseModel):
                 valid &= torch.from_numpy(np.ascontiguousarray(scores.T)) > self.min_score
             given = torch.where(valid, given, 0.0)
         # float32 has seven digits: a far origin must not eat them.
-        anchor = given.sum(1, keepdim=True) / valid.sum(0).clamp_min(1)
+        count = len(self.source) if whole else valid.sum(0).clamp_min(1)
+        anchor = given.sum(1, keepdim=True) / count
         local = (given - anchor).to(torch.float32)
         if not whole:
             local *= valid
         if self.correct_shift:
             local = self.shift(local, valid)
         answer = self.answer(local, valid)
-        torch.from_numpy(found).copy_((answer.points_2DN + anchor).permute(2, 1, 0))
+        _write_persons_first(answer.points_2DN, anchor, torch.from_numpy(found))
         guess = None
         if not whole:
             guess = torch.from_numpy(self.guessed(valid.numpy()))
@@ -246,6 +252,37 @@ class KeypointTranslator(BaseModel):
         if not np.isfinite(given).all():
             raise ValueError('a score is not finite; give 0 where a joint is missing')
         return given
+
+
+def _persons_last(points_NS2: Tensor) -> Tensor:
+    """(2, S, N), rows contiguous. torch transposes matrices fast, and only them."""
+    persons, joints, _ = points_NS2.shape
+    rows = points_NS2.reshape(persons, 2 * joints).t().contiguous()
+    return rows.view(joints, 2, persons).transpose(0, 1)
+
+
+def _write_persons_first(points_2DN: Tensor, anchor_21N: Tensor, out_ND2: Tensor) -> None:
+    """The points, back at their anchor, into an array with the persons first."""
+    _, joints, persons = points_2DN.shape
+    rows = torch.empty(2 * joints, persons, dtype=out_ND2.dtype)
+    torch.add(points_2DN, anchor_21N, out=rows.view(joints, 2, persons).transpose(0, 1))
+    out_ND2.view(persons, 2 * joints).copy_(rows.t())
+
+
+def _in_threads(work: Callable[[int], None], starts: Sequence[int]) -> None:
+    """Do the chunks, as many at a time as torch has threads, each in one thread.
+
+    torch would share every small operation among its threads, which then wait for one another; on
+    a machine that does something else too, for most of the time.
+    """
+    threads = min(torch.get_num_threads(), len(starts))
+    if threads < 2:
+        for start in starts:
+            work(start)
+        return
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for _ in pool.map(work, starts):
+            pass
 
 
 def _present(points_2SN: Tensor) -> Tensor:

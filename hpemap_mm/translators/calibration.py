@@ -88,7 +88,9 @@ class Calibration(nn.Module):
             if len(pooled) < LEAST:
                 continue
             # The conformal rank: of n + 1 exchangeable distances a share p is below it.
-            ranks = np.ceil(np.array([0.5, *LEVELS]) * (len(pooled) + 1)).astype(int) - 1
+            # A hair less, as 0.14 * 100 is more than 14 in floating point.
+            shares = np.array([0.5, *LEVELS]) * (len(pooled) + 1) - 1e-9
+            ranks = np.ceil(shares).astype(int) - 1
             quantiles = pooled[ranks.clip(0, len(pooled) - 1)]
             gains[joint] = max(quantiles[0], 1e-9) / MEDIAN_RADIUS
             radii[joint] = quantiles[1:] / gains[joint]

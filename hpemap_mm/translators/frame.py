@@ -35,17 +35,25 @@ def frame(points_2KN: Tensor, valid_KN: Tensor, rounds: int = ROUNDS) -> tuple[T
         centres (2, 1, N) and sizes (N,). Where no joint is valid both are 0; sizes may be 0 where
         joints coincide.
     """
-    weights = valid_KN.to(points_2KN.dtype)
+    whole = bool(valid_KN.all())
+    weights = None if whole else valid_KN.to(points_2KN.dtype)
     share = weights
     for number in range(rounds):
-        total = share.sum(0).clamp_min_(TINY)
-        centre = (points_2KN * share).sum(1, keepdim=True) / total
-        x, y = points_2KN - centre
-        squared = torch.addcmul(x * x, y, y)
-        variance = (squared * share).sum(0) / (2 * total)
+        if share is None:
+            centre = points_2KN.mean(1, keepdim=True)
+            x, y = points_2KN - centre
+            squared = torch.addcmul(x * x, y, y)
+            variance = squared.mean(0) / 2
+        else:
+            total = share.sum(0).clamp_min_(TINY)
+            centre = (points_2KN * share).sum(1, keepdim=True) / total
+            x, y = points_2KN - centre
+            squared = torch.addcmul(x * x, y, y)
+            variance = (squared * share).sum(0) / (2 * total)
         if number < rounds - 1:
-            ratio = squared / (REACH**2 * 2 * variance).clamp_min_(TINY**2)
-            share = weights / torch.addcmul(torch.ones_like(ratio), ratio, ratio)
+            ratio = squared / (REACH**2 * 2 * variance).clamp_min(TINY**2)
+            trust = torch.addcmul(torch.ones(()), ratio, ratio).reciprocal()
+            share = trust if weights is None else weights * trust
     return centre, variance.sqrt()
 
 

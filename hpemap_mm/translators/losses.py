@@ -42,7 +42,8 @@ def student(
     known = torch.isfinite(wanted_2DN).all(0)
     errors = torch.where(known, found_2DN - wanted_2DN, 0.0)
     freedom = log_freedom_D.exp()[:, None]
-    variance = floored(log_scales_DN)
+    # Scales of joints that nobody annotated are free to run away, and infinity x 0 is not 0.
+    variance = floored(torch.where(known, log_scales_DN, 0.0))
     ratio = errors.square().sum(0) / (variance * freedom)
     likelihood = variance.log() + (freedom + 2) / 2 * torch.log1p(ratio)
     return (likelihood * known).sum() / known.sum().clamp_min(1)

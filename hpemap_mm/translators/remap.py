@@ -52,10 +52,15 @@ class RemapTranslator(KeypointTranslator):
         """Affine combinations; the scale of the errors is the person's size."""
         points = torch.matmul(self.weights, points_2SN)
         _, sizes = frame(points_2SN, valid_SN, rounds=1)
-        known = torch.from_numpy(self.map.complete(valid_SN.numpy()))
+        if bool(valid_SN.all()):
+            known = self.weights.any(1)[:, None]
+        else:
+            known = torch.from_numpy(self.map.complete(valid_SN.numpy()))
         return Answer(torch.where(known, points, torch.nan), sizes.expand(len(self.target), -1))
 
     def origins(self, valid_SN: BoolArray) -> Codes:
         """By the ontology's relations."""
+        if valid_SN.all():
+            return np.broadcast_to(self.map.origins[:, None], (len(self.target), valid_SN.shape[1]))
         complete = self.map.complete(valid_SN)
         return np.where(complete, self.map.origins[:, None], 0).astype(np.uint8)

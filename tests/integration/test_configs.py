@@ -1,15 +1,28 @@
-"""Every config in the tree builds its model and its datasets' pipelines."""
+"""Every config in the tree builds its model and its datasets, and says what it can only once."""
 
+import ast
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
+from mmengine.runner import Runner
 
 import hpemap_mm  # noqa: F401 - prepares MMPose
-from hpemap_mm.registry import DATA_SAMPLERS, DATASETS, METRICS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from hpemap_mm.engine.translator_scores import pairs_of, translator_for
+from hpemap_mm.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    HOOKS,
+    LOOPS,
+    METRICS,
+    MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
+)
 from hpemap_mm.skeletons import JointSpace, get_skeleton
 
 CONFIGS = sorted(
@@ -17,6 +30,8 @@ CONFIGS = sorted(
     for path in (Path(__file__).parents[2] / 'configs').rglob('*.py')
     if '_base_' not in path.parts
 )
+TRANSLATORS = [path for path in CONFIGS if path.parent.name == 'translators']
+OF_IMAGES = [path for path in CONFIGS if path not in TRANSLATORS]
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +45,12 @@ def test_there_are_configs():
         for size in 'sblh':
             for data in ('coco-mpii', 'coco-mpii-aic'):
                 assert f'{kind}_vitpose-{size}_8xb128-210e_{data}_256x192' in names
+    for pair in ('coco-to-mpii', 'mpii-to-coco', 'coco-to-crowdpose'):
+        for kind in ('remap', 'affine', 'residual_60e'):
+            assert f'{kind}_{pair}' in names
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', OF_IMAGES, ids=lambda path: path.stem)
 def test_config_builds(path, monkeypatch):
     config = Config.fromfile(path)
     # The model, without its memory: a ViTPose-H takes 2.5 GB. Weights of a file cannot be read
@@ -71,6 +89,69 @@ def test_config_builds(path, monkeypatch):
         assert OPTIM_WRAPPER_CONSTRUCTORS.get(constructor) is not None
     for scheduler in config.param_scheduler:
         assert PARAM_SCHEDULERS.get(scheduler.type) is not None
+
+
+@pytest.mark.parametrize('path', TRANSLATORS, ids=lambda path: path.stem)
+def test_translator_config_builds_and_takes_a_step(path, pair_files, monkeypatch):
+    monkeypatch.setenv('HPEMAP_DATA', str(pair_files))
+    config = Config.fromfile(path)
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+
+    images = {}
+    for split in ('train', 'val', 'test'):
+        loader = config[f'{split}_dataloader']
+        pairs = pairs_of(DATASETS.build(loader.dataset))
+        for part in pairs:
+            translator = translator_for(model, part)
+            # Data, model and name tell the same story.
+            assert {part.source.name, part.target.skeleton.name} <= named_in(path)
+            assert translator.target is part.target.skeleton
+        files = {part.target.source: set() for part in pairs}
+        for part in pairs:
+            files[part.target.source] |= set(part.target.image_ids.tolist())
+        images[split] = files
+        assert LOOPS.get(config[f'{split}_cfg'].type) is not None
+        if split == 'train':
+            model.fit(pairs[0] if len(pairs) == 1 else pairs)
+    for one, other in combinations(images.values(), 2):
+        assert not any(one[file] & other[file] for file in one.keys() & other.keys())
+    for hook in config.custom_hooks:
+        assert HOOKS.get(hook.type) is not None
+
+    if config.train_cfg.type == 'hpemap_mm.FitLoop':
+        assert np.isfinite(translator_for(model, pairs[0])(pairs[0].keypoints).keypoints).any()
+        return
+    batch = next(iter(Runner.build_dataloader(config.train_dataloader, seed=0)))
+    model.train()
+    total, _ = model.parse_losses(model(**batch, mode='loss'))
+    total.backward()
+    assert torch.isfinite(total)
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def named_in(path):
+    """The skeletons that the name of a translator's config has."""
+    words = path.stem.rpartition('_')[2].split('-')
+    return {get_skeleton(word).name for word in words if word != 'to'}
+
+
+@pytest.mark.parametrize('path', TRANSLATORS, ids=lambda path: path.stem)
+def test_no_joint_is_counted_in_a_translator_config(path):
+    sizes = [len(get_skeleton(name)) for name in named_in(path)]
+    numbers = set(numbers_in(path))
+    assert numbers, 'there are numbers, as the batch size'
+    assert numbers.isdisjoint({*sizes, sum(sizes)})
+
+
+def numbers_in(path):
+    """Whole numbers that a config and its bases are written with."""
+    for node in ast.walk(ast.parse(path.read_text().replace('{{', '"').replace('}}', '"'))):
+        if isinstance(node, ast.Constant) and type(node.value) is int:
+            yield node.value
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '_base_':
+            for base in ast.literal_eval(node.value):
+                yield from numbers_in(path.parent / base)
 
 
 def test_data_roots_come_from_the_environment(monkeypatch):

@@ -80,7 +80,8 @@ def test_parts_split_images_and_are_everybody(options, log):
     assert all(len(parts[part]) == 3 * len(images[part]) for part in images)
     assert not (images['train'] & images['test'] or images['dev'] & images['test'])
     assert log[0] == 'pairs (coco -> mpii): 90 pairs of 90 and 90 persons (rows)'
-    assert f'world: {len(parts["train"])} persons in {len(images["train"])} images' in log[1]
+    told = f'world (coco -> mpii): {len(parts["train"])} persons in {len(images["train"])} images'
+    assert told in log[1]
 
 
 def test_a_batch_is_float32_with_nan_where_nothing_is_known(options):
