@@ -89,7 +89,7 @@ def load_translator(
     """
     if not isinstance(config, Config):
         config = load_config(config)
-    model = _build_translator(config.model, where=config.filename or 'config')
+    model = _build_translator(config.get('model', {}), where=config.filename or 'config')
     load_weights(model, read_checkpoint(checkpoint), where=checkpoint, whole=True)
     return _of_pair(model.eval(), source, target, where=config.filename or 'config')
 

@@ -9,7 +9,7 @@ train_dataloader = dict(
             dict(type='DropJoints', probability=0.3, share=0.6),
             dict(type='ThrowJoints', probability=0.3, share=0.3),
         ]
-    )
+    ),
 )
 model = dict(
     type='hpemap_mm.ResidualTranslator',

@@ -96,7 +96,7 @@ class KeypointTranslator(BaseModel):
 
         Of joints that it has no relation for, those of persons who lack any source joint.
         """
-        related = self.map.weights.any(1)[:, None]
+        related = np.any(self.map.weights, axis=1)[:, None]
         return ~np.where(related, self.map.complete(valid_SN), valid_SN.all(0))
 
     def loss(self, keypoints: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -170,10 +170,8 @@ class KeypointTranslator(BaseModel):
         def chunk(start: int) -> None:
             rows = slice(start, start + CHUNK)
             part = None if given is None else given[rows]
-            self._translate_chunk(
-                *(points[rows], part),
-                *(found[rows], sigmas[rows], origins[rows], guessed[rows]),
-            )
+            filled = found[rows], sigmas[rows], origins[rows], guessed[rows]
+            self._translate_chunk(points[rows], part, *filled)
 
         try:
             _in_threads(chunk, range(0, len(points), CHUNK))
@@ -275,14 +273,19 @@ def _in_threads(work: Callable[[int], None], starts: Sequence[int]) -> None:
     torch would share every small operation among its threads, which then wait for one another; on
     a machine that does something else too, for most of the time.
     """
-    threads = min(torch.get_num_threads(), len(starts))
+    allowed = torch.get_num_threads()
+    threads = min(allowed, len(starts))
     if threads < 2:
         for start in starts:
             work(start)
         return
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for _ in pool.map(work, starts):
-            pass
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for _ in pool.map(work, starts):
+                pass
+    finally:
+        # Threads that begin later would have the number that these were given.
+        torch.set_num_threads(allowed)
 
 
 def _present(points_2SN: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 In a frame taken from the keypoints, a network that commutes with mirroring gives each target
 joint a displacement from where the ontology puts it (from the centre, where it knows nothing) and
 a scale; both describe a Student law, whose likelihood it is trained on. So it is equivariant to
-translation, scale and flips by construction.
+translation, scale and flips by construction. Missing joints are filled in first (by the mean of a
+Gaussian, given the others), and the network is told which these are.
 
 Dimensions: N persons (the last axis), S joints of the source, D joints of the target.
 """
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from hpemap_mm.registry import MODELS
 from hpemap_mm.skeletons import Skeleton
 from hpemap_mm.translators.base import Answer, KeypointTranslator
+from hpemap_mm.translators.fill import PoseFill
 from hpemap_mm.translators.frame import frame
 from hpemap_mm.translators.losses import floored, student
 from hpemap_mm.translators.mirror import SCALAR, MirrorMLP, X, Y, mirror_matrix
@@ -67,30 +69,35 @@ class ResidualTranslator(KeypointTranslator):
             depth=depth,
             dropout=dropout,
         )
+        self.fill = PoseFill(self.source)
         # One for a joint and its mirror image: they are the same law.
         flips = self.target.flip_indices.tolist()
         first = [min(joint, mirror) for joint, mirror in enumerate(flips)]
         self.kinds = [sorted(set(first)).index(joint) for joint in first]
         self.log_freedom = nn.Parameter(torch.full((len(set(first)),), math.log(FREEDOM)))
 
+    def fit(self, pairs: Any) -> None:
+        """Fit the filling of missing joints."""
+        super().fit(pairs)
+        self.fill.fit(pairs.keypoints)
+
     def answer(self, points_2SN: Tensor, valid_SN: Tensor) -> Answer:
         """The remap, corrected."""
-        centres, sizes = frame(points_2SN, valid_SN)
-        found, log_scales = self._found(points_2SN, valid_SN, centres, sizes)
+        centres, sizes, found, log_scales = self._found(points_2SN, valid_SN)
         return Answer(torch.addcmul(centres, found, sizes), floored(log_scales).sqrt() * sizes)
 
     def loss(self, keypoints: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Negative log-likelihood of the truth in the persons' frames."""
-        points, valid = self.prepared(keypoints)
-        centres, sizes = frame(points, valid)
-        found, log_scales = self._found(points, valid, centres, sizes)
+        centres, sizes, found, log_scales = self._found(*self.prepared(keypoints))
         wanted = (target.permute(2, 1, 0) - centres) / sizes.clamp_min(1e-6)
         return {'loss': student(found, wanted, log_scales, self.log_freedom[self.kinds])}
 
-    def _found(
-        self, points_2SN: Tensor, valid_SN: Tensor, centres: Tensor, sizes_N: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """(2, D, N) in the frame, (D, N) log-scales."""
-        local = in_frame(points_2SN, valid_SN, centres, sizes_N)
+    def _found(self, points_2SN: Tensor, valid_SN: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Centres and sizes; then, in that frame, points (2, D, N) and log-scales (D, N)."""
+        filled = self.fill(points_2SN, valid_SN)
+        whole = torch.ones_like(valid_SN)
+        centres, sizes = frame(filled, whole)
+        local = in_frame(filled, whole, centres, sizes)
         values = self.network(features(local, valid_SN)).view(3, len(self.target), -1)
-        return torch.matmul(self.base, local) + values[:2], values[2] + START
+        found = torch.matmul(self.base, local) + values[:2]
+        return centres, sizes, found, values[2] + START

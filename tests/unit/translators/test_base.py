@@ -1,5 +1,7 @@
 """What callers may give, and what they get: the same for all translators."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -30,7 +32,9 @@ def same(found, wanted, **close):
     np.testing.assert_allclose(found.keypoints, wanted.keypoints, **close)
     np.testing.assert_allclose(found.sigmas, wanted.sigmas, **close)
     np.testing.assert_array_equal(found.origins, wanted.origins)
-    flags = [np.zeros(a.sigmas.shape, bool) if a.guessed is None else a.guessed for a in (found, wanted)]
+    flags = [
+        np.zeros(a.sigmas.shape, bool) if a.guessed is None else a.guessed for a in (found, wanted)
+    ]
     np.testing.assert_array_equal(*flags)
 
 
@@ -120,6 +124,39 @@ def test_many_are_translated_as_one_by_one(name, missing, scored, monkeypatch):
         same(one, whole.take(rows), rtol=1e-5, atol=1e-4)
 
 
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize('name', CASES)
+@pytest.mark.parametrize('missing', [0.0, 0.3])
+def test_threads_change_nothing(name, missing, monkeypatch, two_threads):
+    translator, points = made(name), people(COCO, 150, missing=missing)
+    wanted = translator(points)
+    monkeypatch.setattr(base, 'CHUNK', 7)
+    same(translator(points), wanted, rtol=1e-5, atol=1e-4)
+
+    begun = []
+    later = threading.Thread(target=lambda: begun.append(torch.get_num_threads()))
+    later.start()
+    later.join()
+    assert torch.get_num_threads() == begun[0] == 2
+
+
+def test_what_goes_wrong_in_a_thread_is_told(monkeypatch, two_threads):
+    monkeypatch.setattr(base, 'CHUNK', 7)
+    points = people(COCO, 150)
+    points[140, 2] = np.inf
+    translator = made().train()
+    with pytest.raises(ValueError, match='a coordinate is infinite'):
+        translator(points)
+    assert translator.training and torch.get_num_threads() == 2
+
+
 def test_more_persons_than_a_chunk_has():
     translator, points = made(), people(COCO, base.CHUNK + 10)
     whole = translator(points)
@@ -202,7 +239,9 @@ def test_infinities_that_cancel_are_refused():
     'shape', [(17, 2), (3, 16, 2), (3, 17, 3), (3, 17), (1, 3, 17, 2), (0,), (34,)]
 )
 def test_wrong_shapes(shape):
-    with pytest.raises(ValueError, match=r'remap reads coco: keypoints are \(persons, 17, 2\), got'):
+    with pytest.raises(
+        ValueError, match=r'remap reads coco: keypoints are \(persons, 17, 2\), got'
+    ):
         made()(np.zeros(shape))
 
 

@@ -1,4 +1,4 @@
-"""Answers move, grow and are mirrored with the person: to 1e-5 of its size, whatever the weights."""
+"""Answers move, grow and are mirrored with the person: to 1e-5 of its size, for any weights."""
 
 import functools
 

@@ -137,7 +137,9 @@ def test_a_pair_of_an_autoencoder(acae):
 def test_an_autoencoder_needs_both_skeletons(acae, options, told):
     text = problems(config('ACAETranslator'), acae, **options)
     for got, option in told:
-        wanted = f'several skeletons; got {got!r} -> name one of coco, mpii, crowdpose by --{option}'
+        wanted = (
+            f'several skeletons; got {got!r} -> name one of coco, mpii, crowdpose by --{option}'
+        )
         assert wanted in text
     assert text.count('several skeletons') == len(told)
 

@@ -72,6 +72,18 @@ def test_joints_without_annotation_give_no_gradient(lost):
     assert found.grad[:, ~unknown].all() and scales.grad[~unknown].all()
 
 
+def test_scales_of_what_is_not_annotated_may_run_away():
+    found, wanted, scales, freedom = world()
+    wanted[:, 1] = torch.nan
+    expected = student(found, wanted, scales, freedom)
+    scales[1] = 1000.0  # whose square no number holds
+    scales.requires_grad_()
+    loss = student(found, wanted, scales, freedom)
+    loss.backward()
+    torch.testing.assert_close(loss, expected)
+    assert torch.isfinite(scales.grad).all()
+
+
 def test_outliers_pull_less_and_less():
     found = torch.zeros(2, 1, 1)
     pulls = []

@@ -45,7 +45,9 @@ def test_values_and_origins_are_the_ontologys(source, target, near, approximate,
 def test_mpii_from_coco_by_hand():
     points = people(COCO, 1)
     found = RemapTranslator(source=COCO, target=MPII)(points)
-    origins = {joint: ORIGINS[code] for joint, code in zip(MPII.joints, found.origins[0])}
+    origins = {
+        joint: ORIGINS[code] for joint, code in zip(MPII.joints, found.origins[0], strict=True)
+    }
 
     left, right = (points[0, COCO.index(f'{side}_hip')] for side in ('left', 'right'))
     np.testing.assert_allclose(found.keypoints[0, MPII.index('pelvis')], (left + right) / 2)
