@@ -31,6 +31,7 @@ from hpemap_mm.skeletons import JointSpace, Skeleton, correspondences
 from hpemap_mm.skeletons.transfer import transfer_matrix
 from hpemap_mm.translators.base import Answer, KeypointTranslator
 from hpemap_mm.translators.calibration import Calibration
+from hpemap_mm.translators.fill import PoseFill
 from hpemap_mm.translators.frame import frame
 from hpemap_mm.translators.losses import floored, student
 from hpemap_mm.translators.mirror import SCALAR, MirrorMLP, X, Y, mirror_matrix
@@ -80,6 +81,7 @@ class ACAETranslator(BaseModel):
                 width=width,
                 depth=depth,
             )
+        self.fills = nn.ModuleDict({own.name: PoseFill(own) for own in self.space.skeletons})
         self.log_scales = nn.Parameter(torch.full((len(self.space),), START))
         self.log_freedom = nn.Parameter(torch.full((len(self.space),), math.log(FREEDOM)))
         names = [skeleton.name for skeleton in self.space.skeletons]
@@ -134,10 +136,10 @@ class ACAETranslator(BaseModel):
             raise ValueError('take .between(source, target) to translate')
         points = keypoints.permute(2, 1, 0).contiguous()
         valid = torch.isfinite(points).all(0)
-        points = torch.where(valid, points, 0.0)
-        centres, sizes = frame(points, valid)
+        points, whole = self._filled(torch.where(valid, points, 0.0), valid)
+        centres, sizes = frame(points, whole)
         encoder, decoder = self.weights()
-        latent, log_scales = self._encoded(in_frame(points, valid, centres, sizes), valid, encoder)
+        latent, log_scales = self._encoded(in_frame(points, whole, centres, sizes), valid, encoder)
         found = torch.matmul(decoder, latent)
         wanted = (target.permute(2, 1, 0) - centres) / sizes.clamp_min(1e-6)
         size = encoder.abs().mean() + decoder.abs().mean()
@@ -149,7 +151,16 @@ class ACAETranslator(BaseModel):
         }
 
     def fit(self, pairs: Any) -> None:
-        """Nothing is fitted in closed form."""
+        """Fit the filling of missing joints, for each skeleton that is a source.
+
+        Args:
+            pairs: One :class:`hpemap_mm.translators.pairs.Pairs`, or several.
+        """
+        given = list(pairs) if isinstance(pairs, Sequence) else [pairs]
+        for skeleton in self.skeletons:
+            own = [part.keypoints for part in given if part.source.name == skeleton.name]
+            if own:
+                self.fill(skeleton.name).fit(np.concatenate(own))
 
     def calibrate(self, pairs: Any) -> None:
         """Calibrate each pair of skeletons on its pairs of persons.
@@ -175,6 +186,10 @@ class ACAETranslator(BaseModel):
                     own = self.calibration(source.name, target.name)
                     own.load_state_dict(widest.state_dict())
 
+    def fill(self, skeleton: str) -> PoseFill:
+        """Of the missing joints of a skeleton."""
+        return cast(PoseFill, self.fills[skeleton])
+
     def calibration(self, source: str, target: str) -> Calibration:
         """Of the pair of these skeletons."""
         return cast(Calibration, self.calibrations[_key(source, target)])
@@ -191,6 +206,20 @@ class ACAETranslator(BaseModel):
                 self.encoder[:, columns] = torch.tensor(matrix, dtype=torch.float32)
                 self.decoder[np.arange(start, start + len(skeleton)), list(row)] = 1.0
                 start += len(skeleton)
+
+    def _filled(self, points_2JN: Tensor, valid_JN: Tensor) -> tuple[Tensor, Tensor]:
+        """Each person's own skeleton without gaps, and which joints are of it."""
+        filled, whole = points_2JN.clone(), torch.zeros_like(valid_JN)
+        for skeleton in self.skeletons:
+            rows = torch.as_tensor(self.space.indices(skeleton).tolist())
+            persons = valid_JN[rows].any(0).nonzero()[:, 0]
+            if not len(persons):
+                continue
+            places = (rows[:, None], persons)
+            own = self.fill(skeleton.name)(points_2JN[:, places[0], places[1]], valid_JN[places])
+            filled[:, places[0], places[1]] = own
+            whole[places] = True
+        return filled, whole
 
     def _encoded(
         self, local_2JN: Tensor, valid_JN: Tensor, encoder_LJ: Tensor
@@ -230,11 +259,13 @@ class ACAEPair(KeypointTranslator):
         """Through the latent skeleton."""
         (whole,) = self.whole
         reads, gives = self.rows
-        centres, sizes = frame(points_2SN, valid_SN)
+        filled = whole.fill(self.source.name)(points_2SN, valid_SN)
+        own = torch.ones_like(valid_SN)
+        centres, sizes = frame(filled, own)
         count = points_2SN.shape[-1]
         local = torch.zeros(2, len(whole.space), count)
         valid = torch.zeros(len(whole.space), count, dtype=torch.bool)
-        local[:, reads] = in_frame(points_2SN, valid_SN, centres, sizes)
+        local[:, reads] = in_frame(filled, own, centres, sizes)
         valid[reads] = valid_SN
         encoder, decoder = whole.weights()
         latent, log_scales = whole._encoded(local, valid, encoder)

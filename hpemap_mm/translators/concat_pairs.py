@@ -147,6 +147,12 @@ def _shares(sizes: np.ndarray, weights: Sequence[float] | None) -> np.ndarray:
     if weights is None:
         return sizes / sizes.sum()
     given = np.asarray(weights, np.float64)
-    if given.shape != sizes.shape or not (np.isfinite(given) & (given > 0)).all():
-        raise ValueError(f'weights are {len(sizes)} positive numbers, got {list(weights)}')
+    if (
+        given.shape != sizes.shape
+        or not (np.isfinite(given) & (given >= 0)).all()
+        or not given.any()
+    ):
+        raise ValueError(
+            f'weights are {len(sizes)} numbers, 0 for entries to leave out; got {list(weights)}'
+        )
     return given / given.sum()

@@ -60,7 +60,7 @@ class PoseFill(nn.Module):
         for _ in range(FRAMES):
             centres, sizes = frame(points, known)
             local = (points - centres) / sizes.clamp_min(1e-6)
-            guess, _ = self._given(local.flatten(0, 1).T, valid.repeat(2, 1).T)
+            guess = self._guess(local.flatten(0, 1).T, valid.repeat(2, 1).T)
             guess = guess.T.view_as(points) * sizes + centres
             points = torch.where(valid, points, guess)
             known = torch.ones_like(valid)
@@ -101,6 +101,14 @@ class PoseFill(nn.Module):
 
     def _symmetric_mean(self, mean: Tensor) -> Tensor:
         return (mean + self.mirror @ mean) / 2
+
+    def _guess(self, local_NV: Tensor, known_NV: Tensor) -> Tensor:
+        """Means given what is known (N, V): one system for each person."""
+        mask = known_NV.to(local_NV.dtype)
+        system = self.covariance * (mask[:, :, None] * mask[:, None, :])
+        factor = torch.linalg.cholesky(system + torch.diag_embed(1 - mask))
+        deviation = ((local_NV - self.mean) * mask)[..., None]
+        return self.mean + torch.cholesky_solve(deviation, factor)[..., 0] @ self.covariance
 
     def _given(self, local_NV: Tensor, known_NV: Tensor) -> tuple[Tensor, Tensor]:
         """Means given what is known (N, V), and the mean covariance of what is not (V, V)."""

@@ -142,7 +142,7 @@ class MirrorMLP(nn.Module):
         even = plus + minus
         odd = plus.sub_(minus) if alone else plus - minus
         if self.training and self.dropout:
-            # The same units of both halves, or the network would not be equivariant.
+            # A unit is left out together with its mirror image.
             mask = functional.dropout(torch.ones_like(even), self.dropout)
             even, odd = even * mask, odd * mask
         return even, odd

@@ -37,6 +37,19 @@ labelled = dict(
     ),
     split={{_base_.split}},
 )
+crowdpose = dict(
+    name='crowdpose_alone',
+    source=dict(
+        root={{_base_.data_roots.samples}},
+        file='coco/coco17_crowdpose14_pairs.npz',
+        skeleton='crowdpose',
+        kind='truth',
+        array='crowdpose14',
+        image_ids='coco_image_id',
+    ),
+    target='same',
+    split={{_base_.split}},
+)
 lsp = dict(
     name='lspet',
     source=dict(root={{_base_.data_roots.samples}}, file='lspet/lspet_train.npz', skeleton='lsp'),
@@ -58,9 +71,10 @@ train_dataloader = dict(
             dict(detected, part='train', augment=augment, reverse=True),
             dict(labelled, part='train', augment=augment),
             dict(labelled, part='train', augment=augment, reverse=True),
+            dict(crowdpose, part='train', augment=augment),
             dict(lsp, part='train', augment=augment),
         ],
-        weights=[5, 3, 1, 1, 1],
+        weights=[5, 3, 1, 1, 0.5, 1],
         length=27000,
     )
 )

@@ -280,13 +280,26 @@ def test_an_epoch_has_everybody_once_by_default(options):
     ]
 
 
+def test_an_entry_of_weight_0_is_left_out(options):
+    data = ConcatPairs(
+        skeletons=['coco', 'mpii', 'lsp'], entries=entries(options), weights=[0, 1], length=40
+    )
+
+    batch = data.__getitems__(list(range(40)))
+
+    lsp = data.space.indices('lsp')
+    there = torch.isfinite(batch['keypoints']).all(-1).any(0).numpy()
+    assert there[lsp].any() and there.sum() == there[lsp].sum()
+
+
 @pytest.mark.parametrize(
     ('changes', 'error', 'message'),
     [
         (dict(skeletons=['coco', 'mpii']), KeyError, "'lsp'"),
         (dict(entries=[]), ValueError, 'at least one entry'),
-        (dict(weights=[1]), ValueError, 'weights are 2 positive numbers'),
-        (dict(weights=[1, 0]), ValueError, 'weights are 2 positive numbers'),
+        (dict(weights=[1]), ValueError, 'weights are 2 numbers'),
+        (dict(weights=[1, -1]), ValueError, 'weights are 2 numbers'),
+        (dict(weights=[0, 0]), ValueError, 'weights are 2 numbers'),
         (dict(length=0), ValueError, 'length is a positive number'),
         (dict(entries=[dict(type='mmpose.CocoDataset')]), ValueError, 'entries of ConcatPairs'),
     ],

@@ -108,6 +108,37 @@ def test_moments_of_complete_persons_are_numpys():
     np.testing.assert_allclose(fill.covariance, wanted, atol=2e-5)
 
 
+def test_what_is_missing_keeps_its_spread():
+    """The step of expectation: means and the mean covariance, given what is known."""
+    fill, values = planted(), torch.tensor(local(people(COCO, 25)))
+    known = np.tile(np.random.default_rng(0).random((25, len(COCO))) > 0.4, 2)
+    found, rest = fill._given(values, torch.from_numpy(known))
+
+    mean, covariance = fill.mean.numpy(), fill.covariance.numpy()
+    wanted = np.zeros((SIZE, SIZE))
+    for row, there in enumerate(known):
+        done = conditional(mean, covariance, values[row].numpy(), there)
+        np.testing.assert_allclose(found[row], done, rtol=1e-9)
+        across = covariance[np.ix_(~there, there)]
+        inner = np.linalg.solve(covariance[np.ix_(there, there)], across.T)
+        wanted[np.ix_(~there, ~there)] += covariance[np.ix_(~there, ~there)] - across @ inner
+    np.testing.assert_allclose(rest, wanted / 25, atol=1e-12)
+
+
+def test_spread_is_not_lost_with_the_joints():
+    """Without the covariance of what is missing it would shrink with every round."""
+    points = people(COCO, 1500, 1)
+    wrist = COCO.index('left_wrist')
+    whole, partly = PoseFill(COCO), PoseFill(COCO)
+    whole.fit(points)
+    holes = points.copy()
+    holes[::2, [wrist, COCO.index('right_wrist')]] = np.nan
+    partly.fit(holes)
+    for place in (wrist, len(COCO) + wrist):
+        ratio = float(partly.covariance[place, place] / whole.covariance[place, place])
+        assert ratio == pytest.approx(1.0, abs=0.2)
+
+
 def test_incomplete_persons_teach_almost_the_same():
     complete = people(COCO, 1500, 1)
     partly = np.where(np.isnan(people(COCO, 1500, 2, missing=0.3)), np.nan, complete)
