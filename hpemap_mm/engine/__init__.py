@@ -2,7 +2,7 @@
 
 from hpemap_mm.engine.checkpoint import find_resumable, read_checkpoint
 from hpemap_mm.engine.cross_hook import CrossMatrixHook
-from hpemap_mm.engine.hooks import IterationSeedHook, PlainCheckpointHook
+from hpemap_mm.engine.hooks import IterationSeedHook, PlainCheckpointHook, ThreadsHook
 from hpemap_mm.engine.runner import PoseRunner
 from hpemap_mm.engine.translator_loops import (
     CalibrationHook,
@@ -19,6 +19,7 @@ __all__ = [
     'IterationSeedHook',
     'PlainCheckpointHook',
     'PoseRunner',
+    'ThreadsHook',
     'TranslatorTestLoop',
     'TranslatorValLoop',
     'atomic_path',

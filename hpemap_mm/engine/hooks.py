@@ -35,6 +35,36 @@ class IterationSeedHook(Hook):
 
 
 @HOOKS.register_module()
+class ThreadsHook(Hook):
+    """Trains in few threads, where a step is too small to be shared.
+
+    torch shares every operation among its threads, which wait for one another after each. For
+    steps of some milliseconds that gains little on an idle machine, and on one that does something
+    else too it loses nearly everything (11 ms became 540 ms on two cores, one of them busy).
+
+    Args:
+        threads: Of torch, while training.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, threads: int = 1) -> None:
+        if threads < 1:
+            raise ValueError(f'threads must be at least 1, got {threads}')
+        self.threads = threads
+        self._before = torch.get_num_threads()
+
+    def before_train(self, runner: Runner) -> None:
+        """Take fewer."""
+        self._before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+
+    def after_train(self, runner: Runner) -> None:
+        """Give them back."""
+        torch.set_num_threads(self._before)
+
+
+@HOOKS.register_module()
 class PlainCheckpointHook(Hook):
     """Writes what MMEngine pickles as Python objects in plain types, and turns it back.
 

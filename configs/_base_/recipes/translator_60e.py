@@ -23,6 +23,7 @@ custom_hooks = [
     dict(type='hpemap_mm.IterationSeedHook'),
     dict(type='hpemap_mm.PlainCheckpointHook'),
     dict(type='hpemap_mm.CalibrationHook'),
+    dict(type='hpemap_mm.ThreadsHook', threads=1),  # steps of some milliseconds
 ]
 default_hooks = dict(
     logger=dict(interval=20),

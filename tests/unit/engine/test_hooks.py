@@ -3,10 +3,11 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from hpemap_mm.engine.hooks import IterationSeedHook, PlainCheckpointHook
+from hpemap_mm.engine.hooks import IterationSeedHook, PlainCheckpointHook, ThreadsHook
 
 
 def draws(seed, iteration):
@@ -52,3 +53,17 @@ def test_a_checkpoint_without_logs_is_left_alone():
     checkpoint = {'state_dict': {}}
     PlainCheckpointHook().after_load_checkpoint(None, checkpoint)
     assert checkpoint == {'state_dict': {}}
+
+
+def test_threads_are_few_while_training_and_given_back():
+    before = torch.get_num_threads()
+    hook = ThreadsHook(threads=1)
+
+    hook.before_train(None)
+    during = torch.get_num_threads()
+    hook.after_train(None)
+
+    assert during == 1
+    assert torch.get_num_threads() == before
+    with pytest.raises(ValueError, match='at least 1'):
+        ThreadsHook(threads=0)

@@ -45,11 +45,15 @@ def fitted_affine(source, target):
 
 
 def residual(source=COCO, target=MPII, **options):
-    return randomised(ResidualTranslator(source=source, target=target, **options))
+    translator = ResidualTranslator(source=source, target=target, **options)
+    translator.fit(pairs_of(source, people(source, 300, 5), target, people(target, 300, 5)))
+    return randomised(translator)
 
 
 def acae(source, target, **options):
     whole = ACAETranslator(skeletons=['coco', 'mpii', 'crowdpose', 'lsp'], **options)
+    truth = people(MPII, 300, 5)
+    whole.fit([pairs_of(s, people(s, 300, 5), MPII, truth) for s in whole.skeletons])
     return randomised(whole).between(source, target)
 
 
