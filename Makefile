@@ -40,7 +40,7 @@ find_python = $(or $(PYTHON),$(shell for check in '$(SUPPORTED)' '$(NEW_ENOUGH)'
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 find_browser := for name in $(BROWSERS); do command -v $$name && break; done
 
-.PHONY: help setup browser test demo matrix lint format types wheel lock clean clean-venv
+.PHONY: help setup browser test demo matrix weights lint format types wheel lock clean clean-venv
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -105,6 +105,18 @@ MATRIX_DIR := work_dirs/matrix
 matrix: $(STAMP) ## Train on photographs of COCO and LSPET, judge on four datasets: a report
 	$(PY) -W ignore tools/train.py $(MATRIX) --work-dir $(MATRIX_DIR) --resume
 	$(PY) -W ignore tools/test.py $(MATRIX) $(MATRIX_DIR)/epoch_8.pth --out $(MATRIX_DIR)/test
+
+TRANSLATORS := coco-to-mpii mpii-to-coco
+WEIGHTS := hpemap_mm/translators/weights
+
+weights: $(STAMP) ## Train the translators that come along anew (needs HPEMAP_DATA, 3 minutes)
+	for pair in $(TRANSLATORS); do \
+	  config=configs/translators/residual_60e_$$pair.py; work=work_dirs/weights/$$pair; \
+	  rm -rf $$work; \
+	  $(PY) -W ignore tools/train.py $$config --work-dir $$work; \
+	  $(PY) tools/publish_translator.py $$config $$work/epoch_60.pth $(WEIGHTS)/$$pair.pth \
+	    --for-any-detector; \
+	done
 
 lint: $(STAMP) ## Check style, formatting and spelling
 	$(PY) -m ruff check .

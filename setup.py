@@ -99,7 +99,7 @@ setup(
     ],
     python_requires='>=3.11',
     packages=find_packages(include=['hpemap_mm', 'hpemap_mm.*']),
-    package_data={'hpemap_mm': ['py.typed', '**/*.toml', '**/*.css', '**/*.js']},
+    package_data={'hpemap_mm': ['py.typed', '**/*.toml', '**/*.css', '**/*.js', '**/*.pth']},
     install_requires=INSTALL_REQUIRES,
     extras_require={'mmpose': ['mmpose==1.3.2', 'mmcv-lite==2.2.0']},
     cmdclass={'build_py': BuildWithConfigs},

@@ -4,6 +4,7 @@ import importlib
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 
 import hpemap_mm
@@ -21,6 +22,13 @@ for name in ('models', 'datasets', 'evaluation', 'visualization', 'apis'):
 for name in ('skeletons', 'datasets', 'models', 'evaluation', 'analysis.report', 'engine'):
     importlib.import_module(f'hpemap_mm.{name}')
 print('stand-ins:', ', '.join(hpemap_mm.compat.stand_ins()))
+
+from hpemap_mm.apis import PRETRAINED, pretrained_translator  # noqa: E402 - after the stand-ins
+
+for source, target in PRETRAINED:
+    translator = pretrained_translator(source, target)
+    person = np.random.default_rng(0).normal(size=(1, len(translator.source), 2))
+    assert np.isfinite(translator(person).keypoints).all()
 
 configs = sorted((home / '.mim' / 'configs').rglob('*.py'))
 tools = sorted((home / '.mim' / 'tools').glob('*.py'))

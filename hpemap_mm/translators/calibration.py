@@ -33,7 +33,7 @@ class Calibration(nn.Module):
 
     Attributes:
         gains: (D,) sigmas per scale; NaN before calibration and for joints without enough pairs.
-        radii: (D, P) radii at :data:`LEVELS` in sigmas.
+        radii: (D, P) radii at :data:`LEVELS` in sigmas; NaN at levels that the pairs are too few for.
         guessed_gains: (D,) of guessed joints.
         guessed_radii: (D, P) of guessed joints.
     """
@@ -93,6 +93,7 @@ class Calibration(nn.Module):
             ranks = np.ceil(shares).astype(int) - 1
             quantiles = pooled[ranks.clip(0, len(pooled) - 1)]
             gains[joint] = max(quantiles[0], 1e-9) / MEDIAN_RADIUS
-            radii[joint] = quantiles[1:] / gains[joint]
+            # Few distances say nothing of the last per cent: n of them reach n / (n + 1).
+            radii[joint] = np.where(ranks < len(pooled), quantiles / gains[joint], np.nan)[1:]
         (self.guessed_gains if guessed else self.gains).copy_(torch.from_numpy(gains))
         (self.guessed_radii if guessed else self.radii).copy_(torch.from_numpy(radii))

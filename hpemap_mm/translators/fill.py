@@ -104,11 +104,14 @@ class PoseFill(nn.Module):
 
     def _guess(self, local_NV: Tensor, known_NV: Tensor) -> Tensor:
         """Means given what is known (N, V): one system for each person."""
-        mask = known_NV.to(local_NV.dtype)
-        system = self.covariance * (mask[:, :, None] * mask[:, None, :])
+        # In double precision, as the systems are ill-conditioned: in single precision answers for
+        # a person and its mirror image are up to 2e-5 of its size apart.
+        mask, covariance = known_NV.double(), self.covariance.double()
+        system = covariance * (mask[:, :, None] * mask[:, None, :])
         factor = torch.linalg.cholesky(system + torch.diag_embed(1 - mask))
         deviation = ((local_NV - self.mean) * mask)[..., None]
-        return self.mean + torch.cholesky_solve(deviation, factor)[..., 0] @ self.covariance
+        guess = self.mean + torch.cholesky_solve(deviation, factor)[..., 0] @ covariance
+        return guess.to(local_NV.dtype)
 
     def _given(self, local_NV: Tensor, known_NV: Tensor) -> tuple[Tensor, Tensor]:
         """Means given what is known (N, V), and the mean covariance of what is not (V, V)."""
