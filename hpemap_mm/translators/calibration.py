@@ -33,7 +33,7 @@ class Calibration(nn.Module):
 
     Attributes:
         gains: (D,) sigmas per scale; NaN before calibration and for joints without enough pairs.
-        radii: (D, P) radii at :data:`LEVELS` in sigmas; NaN at levels that the pairs are too few for.
+        radii: (D, P) radii at :data:`LEVELS` in sigmas; NaN at levels for which pairs are too few.
         guessed_gains: (D,) of guessed joints.
         guessed_radii: (D, P) of guessed joints.
     """

@@ -118,7 +118,7 @@ def test_too_few_persons():
 
 def test_exact_answers_have_a_scale_too():
     calibration = Calibration(SIZE)
-    calibration.fit(np.zeros((100, SIZE)), np.ones((100, SIZE)), FLIPS)
+    calibration.fit(np.zeros((200, SIZE)), np.ones((200, SIZE)), FLIPS)
     assert (calibration.gains > 0).all() and (calibration.radii == 0).all()
 
 
