@@ -12,11 +12,11 @@ and with 10% of them thrown about; how well the uncertainty is calibrated.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from hpemap_mm.evaluation.pckh import counted_joints, pckh
 from hpemap_mm.registry import DATASETS
 from hpemap_mm.skeletons import correspondences, get_skeleton
 from hpemap_mm.translators.corruption import Corruption
+from hpemap_mm.translators.source_shift import SourceShift
 
 CONFIGS = 'configs/translators'
 #: Rows of the table: config and checkpoint, whether the seed matters, more options.
@@ -91,19 +92,23 @@ def test_pairs() -> Any:
     return DATASETS.build(config.test_dataloader.dataset).pairs
 
 
-def answers(config: str, checkpoint: Path, keypoints: np.ndarray, pairs: Any) -> Any:
+def answers(config: str, checkpoint: Path, keypoints: np.ndarray) -> Any:
     """What a checkpoint says; the autoencoder was trained without the file's shift."""
-    translator = load_translator(
-        f'{CONFIGS}/{config}.py',
-        checkpoint,
-        **(dict(source='coco', target='mpii') if 'acae' in config else {}),
-    )
-    if 'acae' in config:
-        shifted = load_translator(
-            f'{CONFIGS}/{ROWS["residual"][0]}.py', WORK / 'residual_0' / 'epoch_60.pth'
-        ).shift
-        keypoints = shifted.corrected(keypoints)
-    return translator(keypoints)
+    path = f'{CONFIGS}/{config}.py'
+    if config != ROWS['acae'][0]:
+        return load_translator(path, checkpoint)(keypoints)
+    translator = load_translator(path, checkpoint, source='coco', target='mpii')
+    return translator(file_shift().corrected(keypoints))
+
+
+@cache
+def file_shift() -> SourceShift:
+    """The sideways shift of the file, measured on the training part."""
+    config = load_config(f'{CONFIGS}/remap_coco-to-mpii.py')
+    pairs = DATASETS.build(config.train_dataloader.dataset).pairs
+    shift = SourceShift()
+    shift.fit(pairs.source, pairs.target.skeleton, pairs.keypoints, pairs.target_points)
+    return shift
 
 
 def score(config: str, checkpoint: Path, pairs: Any) -> dict[str, Any]:
@@ -114,7 +119,7 @@ def score(config: str, checkpoint: Path, pairs: Any) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, corruption in CONDITIONS.items():
         keypoints = pairs.keypoints if corruption is None else corruption(pairs.keypoints, 0)
-        answer = answers(config, checkpoint, keypoints, pairs)
+        answer = answers(config, checkpoint, keypoints)
         found = pckh(
             np.where(answer.answered[..., None], answer.keypoints, np.nan),
             truth.keypoints,
@@ -248,9 +253,7 @@ def bounds() -> None:
     for number, (name, options) in enumerate(cases.items()):
         folder, _ = train(config, f'bounds_{number}', options)
         found = score(config, folder / f'{checkpoint}.pth', pairs)['clean']
-        members.append(
-            answers(config, folder / f'{checkpoint}.pth', pairs.keypoints, pairs).keypoints
-        )
+        members.append(answers(config, folder / f'{checkpoint}.pth', pairs.keypoints).keypoints)
         results[name] = {key: found[key] for key in ('pckh@0.5', 'pckh@0.1')}
     truth = pairs.target
     told = {
@@ -272,7 +275,6 @@ def bounds() -> None:
         'errors, which nobody knows. What is left is different for each joint of a person.'
     )
     publish('translators_bounds', 'What bounds the translation from COCO to MPII', text, results)
-    json.dumps(results)
 
 
 if __name__ == '__main__':

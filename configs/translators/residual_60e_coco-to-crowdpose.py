@@ -1,15 +1,8 @@
 _base_ = ['../_base_/pairs/coco-to-crowdpose.py', '../_base_/recipes/translator_60e.py']
 
-# Persons of any annotator or detector: joints missing, thrown about, turned.
 train_dataloader = dict(
     batch_size=32,  # few persons: more steps
-    dataset=dict(
-        augment=[
-            dict(type='Rotate', degrees=10.0),
-            dict(type='DropJoints', probability=0.3, share=0.6),
-            dict(type='ThrowJoints', probability=0.3, share=0.3),
-        ]
-    ),
+    dataset=dict(augment={{_base_.damage}}),
 )
 model = dict(
     type='hpemap_mm.ResidualTranslator',

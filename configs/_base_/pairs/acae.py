@@ -56,23 +56,17 @@ lsp = dict(
     target='same',
     split={{_base_.split}},
 )
-augment = [
-    dict(type='Rotate', degrees=10.0),
-    dict(type='DropJoints', probability=0.3, share=0.6),
-    dict(type='ThrowJoints', probability=0.3, share=0.3),
-]
-
 train_dataloader = dict(
     dataset=dict(
         type='hpemap_mm.ConcatPairs',
         skeletons=skeletons,
         entries=[
-            dict(detected, part='train', augment=augment),
-            dict(detected, part='train', augment=augment, reverse=True),
-            dict(labelled, part='train', augment=augment),
-            dict(labelled, part='train', augment=augment, reverse=True),
-            dict(crowdpose, part='train', augment=augment),
-            dict(lsp, part='train', augment=augment),
+            dict(detected, part='train', augment={{_base_.damage}}),
+            dict(detected, part='train', augment={{_base_.damage}}, reverse=True),
+            dict(labelled, part='train', augment={{_base_.damage}}),
+            dict(labelled, part='train', augment={{_base_.damage}}, reverse=True),
+            dict(crowdpose, part='train', augment={{_base_.damage}}),
+            dict(lsp, part='train', augment={{_base_.damage}}),
         ],
         weights=[5, 3, 1, 1, 0.5, 1],
         length=27000,

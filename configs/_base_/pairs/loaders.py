@@ -25,3 +25,10 @@ test_cfg = dict(
     ],
 )
 test_evaluator = dict(type='hpemap_mm.CrossEvaluator')
+
+# Persons of any annotator or detector: turned, joints missing, joints thrown about.
+damage = [
+    dict(type='Rotate', degrees=10.0),
+    dict(type='DropJoints', probability=0.3, share=0.6),
+    dict(type='ThrowJoints', probability=0.3, share=0.3),
+]
