@@ -65,6 +65,7 @@ def load_model(
     return model.to(device).eval()
 
 
+@MODELS.register_module(name='LoadedTranslator')
 def load_translator(
     config: str | os.PathLike[str] | Config,
     checkpoint: str | os.PathLike[str],
@@ -73,6 +74,9 @@ def load_translator(
     target: str | None = None,
 ) -> KeypointTranslator:
     """Build a translator and load its weights; nothing in the checkpoint is executed.
+
+    In a config it is one more row of the cross matrix, among a CrossEvaluator's ``translators``, as
+    ``dict(type='hpemap_mm.LoadedTranslator', config=..., checkpoint=...)``.
 
     Args:
         config: A config file of ``configs/translators``, or a config.
@@ -94,10 +98,12 @@ def load_translator(
     return _of_pair(model.eval(), source, target, where=config.filename or 'config')
 
 
+@MODELS.register_module(name='PretrainedTranslator')
 def pretrained_translator(source: str, target: str) -> KeypointTranslator:
     """A translator that comes with hpemap_mm.
 
-    Fitted on MPII train and a COCO model's predictions for it; see :data:`PRETRAINED`.
+    Fitted on MPII train and a COCO model's predictions for it; see :data:`PRETRAINED`. In a config:
+    ``dict(type='hpemap_mm.PretrainedTranslator', source='coco', target='mpii')``.
 
     Raises:
         KeyError: There is none for these skeletons; lists those that there are.

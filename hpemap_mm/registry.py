@@ -22,7 +22,9 @@ def _node(parent: Registry, *locations: str) -> Registry:
     return Registry(parent.name, parent=parent, scope=SCOPE, locations=list(locations))
 
 
-MODELS = _node(roots.MODELS, 'hpemap_mm.models', 'hpemap_mm.translators.registered')
+MODELS = _node(
+    roots.MODELS, 'hpemap_mm.models', 'hpemap_mm.translators.registered', 'hpemap_mm.apis'
+)
 DATASETS = _node(
     roots.DATASETS, 'hpemap_mm.datasets.registered', 'hpemap_mm.translators.registered'
 )

@@ -9,6 +9,7 @@ from translator_people import COCO, people
 from hpemap_mm import apis
 from hpemap_mm.apis import PRETRAINED, WEIGHTS, load_translator, pretrained_translator
 from hpemap_mm.errors import DataError
+from hpemap_mm.evaluation.cross_metric import CrossEvaluator
 from hpemap_mm.translators.acae import ACAETranslator
 from hpemap_mm.translators.residual import ResidualTranslator
 
@@ -46,6 +47,22 @@ def problems(config, checkpoint, **options):
     with pytest.raises(DataError) as caught:
         load_translator(config, checkpoint, **options)
     return str(caught.value)
+
+
+def test_a_config_names_one_with_its_weights(residual, tmp_path):
+    file = tmp_path / 'config.py'
+    file.write_text(config().dump())
+
+    evaluator = CrossEvaluator(
+        translators=[
+            dict(type='hpemap_mm.LoadedTranslator', config=str(file), checkpoint=str(residual))
+        ]
+    )
+
+    (translator,) = evaluator.evaluation.translators
+    points = people(COCO, 5)
+    expected = load_translator(config(), residual)(points).keypoints
+    np.testing.assert_array_equal(translator(points).keypoints, expected)
 
 
 def test_weights_are_loaded(residual):
