@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from _common import publish, table
-from translators import CONFIGS, WORK, train
+from translators import CONFIGS, train
 
 from hpemap_mm.analysis.mappings import annotator_distances, person_scales
 from hpemap_mm.apis import load_translator
@@ -46,10 +46,10 @@ def main() -> None:
     names |= {pair: f'residual_60e_{pair}' for pair in PAIRS}
     files = {}
     for name, config in names.items():
-        file = WORK / f'autoencoder_{name}' / 'epoch_60.pth'
-        if not (args.keep and file.is_file()):
-            weights = {'train_dataloader.dataset.weights': HELD_OUT} if name == 'held_out' else {}
-            train(config, f'autoencoder_{name}', {'randomness.seed': 0, **weights})
+        weights = {'train_dataloader.dataset.weights': HELD_OUT} if name == 'held_out' else {}
+        options = {'randomness.seed': 0, **weights}
+        folder, _ = train(config, f'autoencoder_{name}', options, keep=args.keep)
+        file = folder / 'epoch_60.pth'
         files[name] = (config, file)
     config = load_config(f'{CONFIGS}/{ACAE}.py')
     entries = DATASETS.build(config.test_dataloader.dataset).entries
@@ -109,10 +109,13 @@ def cycle(files: Any, pairs: Any) -> tuple[str, Any]:
     rows, results = [], {}
     for place, joint in enumerate(coco.joints):
         noise, _ = annotator_distances(np.full(1, 100 * coco.sigmas[place]), 1.0)
-        medians = {name: float(np.nanmedian(own[:, place])) for name, own in back.items()}
+        medians = {
+            name: float(np.nanmedian(own[:, place])) if np.isfinite(own[:, place]).any() else None
+            for name, own in back.items()
+        }
         results[joint] = {'noise': noise, **medians}
-        shown = [f'{value:.2f}' if value == value else '-' for value in medians.values()]
-        inside = 'yes' if medians['acae'] <= noise else 'no'
+        shown = ['-' if value is None else f'{value:.2f}' for value in medians.values()]
+        inside = 'yes' if (medians['acae'] or 0.0) <= noise else 'no'
         rows.append([joint, f'{noise:.2f}', *shown, inside])
     head = ['joint', 'two annotators', 'remap', 'pairwise', 'acae', 'acae within noise']
     note = (
@@ -146,11 +149,11 @@ def unseen(files: Any, pairs: Any) -> tuple[str, Any]:
         medians = {
             joint: float(np.nanmedian(errors[:, skeleton.index(joint)]))
             if np.isfinite(errors[:, skeleton.index(joint)]).any()
-            else float('nan')
+            else None
             for joint in ('top_head', 'neck', 'left_hip', 'left_ankle')
         }
         results[name] = medians
-        rows.append([name, *(f'{v:.2f}' if v == v else '-' for v in medians.values())])
+        rows.append([name, *('-' if v is None else f'{v:.2f}' for v in medians.values())])
     head = ['', 'top_head', 'neck', 'left_hip', 'left_ankle']
     note = (
         '\n\nIn per cent of the square root of the area. The rows from MPII start from what the '

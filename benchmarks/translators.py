@@ -12,6 +12,7 @@ and with 10% of them thrown about; how well the uncertainty is calibrated.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from _common import publish, table
 from hpemap_mm.apis import load_translator
 from hpemap_mm.engine.launch import load_config
 from hpemap_mm.evaluation.pckh import counted_joints, pckh
+from hpemap_mm.files import write_json
 from hpemap_mm.registry import DATASETS
 from hpemap_mm.skeletons import correspondences, get_skeleton
 from hpemap_mm.translators.corruption import Corruption
@@ -56,24 +58,31 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, default=3)
     parser.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS))
     parser.add_argument('--bounds', action='store_true')
+    parser.add_argument('--keep', action='store_true', help='take what an earlier run trained')
     args = parser.parse_args()
     if args.bounds:
-        return bounds()
+        return bounds(keep=args.keep)
     pairs = test_pairs()
     found: dict[str, list[dict[str, Any]]] = {}
     for row in args.rows:
         config, checkpoint, seeded = ROWS[row]
         for seed in range(args.seeds if seeded else 1):
-            folder, seconds = train(config, f'{row}_{seed}', {'randomness.seed': seed})
+            options = {'randomness.seed': seed}
+            folder, seconds = train(config, f'{row}_{seed}', options, keep=args.keep)
             result = score(config, folder / f'{checkpoint}.pth', pairs)
             found.setdefault(row, []).append({'seed': seed, 'seconds': seconds, **result})
     publish('translators', 'Translators from COCO to MPII', report(found, pairs), {'rows': found})
     return None
 
 
-def train(config: str, name: str, options: dict[str, Any]) -> tuple[Path, float]:
+def train(
+    config: str, name: str, options: dict[str, Any], *, keep: bool = False
+) -> tuple[Path, float]:
     """Train in a process of its own, as a user would: work dir and seconds."""
     folder = WORK / name
+    clock = folder / 'seconds.json'
+    if keep and clock.is_file():
+        return folder, json.loads(clock.read_text(encoding='utf-8'))
     command = [sys.executable, '-W', 'ignore', 'tools/train.py', f'{CONFIGS}/{config}.py']
     command += ['--work-dir', str(folder), '--cfg-options']
     command += [f'{key}={value}' for key, value in options.items()]
@@ -83,6 +92,7 @@ def train(config: str, name: str, options: dict[str, Any]) -> tuple[Path, float]
     if done.returncode:
         raise SystemExit(f'{" ".join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}')
     sys.stderr.write(f'{name}: {seconds:.0f} s\n')
+    write_json(clock, seconds)
     return folder, seconds
 
 
@@ -237,7 +247,7 @@ def against_remap(found: dict[str, list[dict[str, Any]]]) -> str:
     return table(head, rows)
 
 
-def bounds() -> None:
+def bounds(*, keep: bool) -> None:
     """What the residual network would gain by data, size and company; and by being told."""
     pairs = test_pairs()
     config, checkpoint, _ = ROWS['residual']
@@ -251,7 +261,7 @@ def bounds() -> None:
     rows, results = [], {}
     members = []
     for number, (name, options) in enumerate(cases.items()):
-        folder, _ = train(config, f'bounds_{number}', options)
+        folder, _ = train(config, f'bounds_{number}', options, keep=keep)
         found = score(config, folder / f'{checkpoint}.pth', pairs)['clean']
         members.append(answers(config, folder / f'{checkpoint}.pth', pairs.keypoints).keypoints)
         results[name] = {key: found[key] for key in ('pckh@0.5', 'pckh@0.1')}

@@ -8,6 +8,10 @@ person are known; here a person is labelled in one or two of them. So each skele
 of its own, and n skeletons take n encoders and n decoders instead of n x n networks; pairs that
 were never seen together are connected through the latent skeleton.
 
+Two things keep such pairs together: joints of one near group (necks, head tops) share a latent
+point, which the decoders tell apart again; and a person's latent skeleton shall be the same, from
+whichever of its labels it is read.
+
 Affine combinations alone are less exact than a network. So a mirror-equivariant network corrects
 the latent points (and says how sure each joint is); with ``width=0`` it is left out.
 
@@ -19,12 +23,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
+from torch.nn import functional
 
 from hpemap_mm.registry import MODELS
 from hpemap_mm.skeletons import JointSpace, Skeleton, correspondences
@@ -38,19 +43,33 @@ from hpemap_mm.translators.mirror import SCALAR, MirrorMLP, X, Y, mirror_matrix
 from hpemap_mm.translators.networks import features, in_frame
 from hpemap_mm.translators.residual import FREEDOM, START
 
+#: Joints of the target from which a latent skeleton is read that the source's shall agree with.
+LEAST = 5
+
+
+class _Read(NamedTuple):
+    """Persons as they were read."""
+
+    latent: Tensor  # (2, L, N) in the frame
+    log_scales: Tensor  # (J, N)
+    centres: Tensor  # (2, 1, N)
+    sizes: Tensor  # (N,)
+
 
 @MODELS.register_module()
 class ACAETranslator(BaseModel):
     """Encoders and decoders of several skeletons around one latent skeleton.
 
-    The latent points start as the joints of the skeletons' union, and the weights as the ontology
-    has them. :meth:`between` gives the translator of one pair.
+    The latent points start as the joints of the skeletons' union, near ones merged, and the weights
+    as the ontology has them. :meth:`between` gives the translator of one pair.
 
     Args:
         skeletons: Names or skeletons, at least two.
         width: Pairs of hidden units of the network that corrects the latent points; 0 for none.
         depth: Its hidden layers.
         sparsity: Weight of the mean absolute weights of encoders and decoders in the loss.
+        agreement: Weight of the distance between the latent skeletons of one person, as read from
+            the source and from the target, in sizes.
         name: Short name for tables and keys.
     """
 
@@ -61,13 +80,14 @@ class ACAETranslator(BaseModel):
         width: int = 128,
         depth: int = 2,
         sparsity: float = 0.01,
+        agreement: float = 5.0,
         name: str = 'acae',
     ) -> None:
         super().__init__()
         self.name = name
-        self.sparsity = sparsity
+        self.sparsity, self.agreement = sparsity, agreement
         self.space = JointSpace.concat(*skeletons)
-        self.latent = JointSpace.union(*skeletons)
+        self.latent = JointSpace.union(*skeletons, merge='near')
         self.encoder = nn.Parameter(torch.zeros(len(self.latent), len(self.space)))
         self.decoder = nn.Parameter(torch.zeros(len(self.space), len(self.latent)))
         self._start()
@@ -134,21 +154,47 @@ class ACAETranslator(BaseModel):
         """
         if mode != 'loss' or target is None:
             raise ValueError('take .between(source, target) to translate')
-        points = keypoints.permute(2, 1, 0).contiguous()
+        encoder, decoder = self.weights()
+        wanted = target.permute(2, 1, 0)
+        read, own = (self._read(points, encoder) for points in (keypoints, target))
+        flips = self.space.flip_indices.tolist()
+        freedom = (self.log_freedom + self.log_freedom[flips]) / 2
+        losses = [
+            student(
+                torch.matmul(decoder, one.latent),
+                (wanted - one.centres) / one.sizes,
+                one.log_scales,
+                freedom,
+            )
+            for one in (read, own)
+        ]
+        # The same person has the same latent skeleton: compared in the frame of the source.
+        moved = (own.latent * own.sizes + own.centres - read.centres) / read.sizes
+        enough = torch.isfinite(target).all(-1).sum(1) >= LEAST
+        # A frame of two joints that are close together says nothing of the person's size.
+        enough &= (read.sizes > own.sizes / 3) & (read.sizes < 3 * own.sizes)
+        apart = functional.smooth_l1_loss(
+            read.latent[..., enough], moved[..., enough], beta=0.05, reduction='sum'
+        ) / (2 * len(self.latent) * enough.sum()).clamp_min(1)
+        size = encoder.abs().mean() + decoder.abs().mean()
+        return {
+            'loss': losses[0],
+            'loss_own': losses[1] / 2,
+            'loss_apart': self.agreement * apart,
+            'loss_sparsity': self.sparsity * size,
+        }
+
+    def _read(self, keypoints_NJ2: Tensor, encoder_LJ: Tensor) -> _Read:
+        """Persons, each labelled in one skeleton, in the latent one."""
+        points = keypoints_NJ2.permute(2, 1, 0).contiguous()
         valid = torch.isfinite(points).all(0)
         points, whole = self._filled(torch.where(valid, points, 0.0), valid)
         centres, sizes = frame(points, whole)
-        encoder, decoder = self.weights()
-        latent, log_scales = self._encoded(in_frame(points, whole, centres, sizes), valid, encoder)
-        found = torch.matmul(decoder, latent)
-        wanted = (target.permute(2, 1, 0) - centres) / sizes.clamp_min(1e-6)
-        size = encoder.abs().mean() + decoder.abs().mean()
-        flips = self.space.flip_indices.tolist()
-        freedom = (self.log_freedom + self.log_freedom[flips]) / 2
-        return {
-            'loss': student(found, wanted, log_scales, freedom),
-            'loss_sparsity': self.sparsity * size,
-        }
+        sizes = sizes.clamp_min(1e-6)
+        latent, log_scales = self._encoded(
+            in_frame(points, whole, centres, sizes), valid, encoder_LJ
+        )
+        return _Read(latent, log_scales, centres, sizes)
 
     def fit(self, pairs: Any) -> None:
         """Fit the filling of missing joints, for each skeleton that is a source.
