@@ -8,9 +8,10 @@ person are known; here a person is labelled in one or two of them. So each skele
 of its own, and n skeletons take n encoders and n decoders instead of n x n networks; pairs that
 were never seen together are connected through the latent skeleton.
 
-Two things keep such pairs together: joints of one near group (necks, head tops) share a latent
-point, which the decoders tell apart again; and a person's latent skeleton shall be the same, from
-whichever of its labels it is read.
+What keeps such pairs together: a person's latent skeleton shall be the same, from whichever of
+its labels it is read. It has a point for each joint of each skeleton, as their definitions differ
+by more than an affine combination can say (``latent='union'`` shares the points of equal and near
+joints: fewer points, less exact).
 
 Affine combinations alone are less exact than a network. So a mirror-equivariant network corrects
 the latent points (and says how sure each joint is); with ``width=0`` it is left out.
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import torch
@@ -32,8 +33,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hpemap_mm.registry import MODELS
-from hpemap_mm.skeletons import JointSpace, Skeleton, correspondences
-from hpemap_mm.skeletons.transfer import transfer_matrix
+from hpemap_mm.skeletons import JointSpace, Skeleton
+from hpemap_mm.translators.affine import start_weights
 from hpemap_mm.translators.base import Answer, KeypointTranslator
 from hpemap_mm.translators.calibration import Calibration
 from hpemap_mm.translators.fill import PoseFill
@@ -43,6 +44,8 @@ from hpemap_mm.translators.mirror import SCALAR, MirrorMLP, X, Y, mirror_matrix
 from hpemap_mm.translators.networks import features, in_frame
 from hpemap_mm.translators.residual import FREEDOM, START
 
+#: What latent points start as.
+Latent = Literal['joints', 'union']
 #: Joints of the target from which a latent skeleton is read that the source's shall agree with.
 LEAST = 5
 
@@ -60,8 +63,8 @@ class _Read(NamedTuple):
 class ACAETranslator(BaseModel):
     """Encoders and decoders of several skeletons around one latent skeleton.
 
-    The latent points start as the joints of the skeletons' union, near ones merged, and the weights
-    as the ontology has them. :meth:`between` gives the translator of one pair.
+    The latent points start as joints, and the weights as the ontology has them. :meth:`between`
+    gives the translator of one pair.
 
     Args:
         skeletons: Names or skeletons, at least two.
@@ -70,6 +73,8 @@ class ACAETranslator(BaseModel):
         sparsity: Weight of the mean absolute weights of encoders and decoders in the loss.
         agreement: Weight of the distance between the latent skeletons of one person, as read from
             the source and from the target, in sizes.
+        latent: ``'joints'``: a latent point for each joint of each skeleton; ``'union'``: one for
+            each joint of their union, near ones merged.
         name: Short name for tables and keys.
     """
 
@@ -80,24 +85,28 @@ class ACAETranslator(BaseModel):
         width: int = 128,
         depth: int = 2,
         sparsity: float = 0.01,
-        agreement: float = 5.0,
+        agreement: float = 1.0,
+        latent: Latent = 'joints',
         name: str = 'acae',
     ) -> None:
         super().__init__()
         self.name = name
         self.sparsity, self.agreement = sparsity, agreement
         self.space = JointSpace.concat(*skeletons)
-        self.latent = JointSpace.union(*skeletons, merge='near')
+        if latent not in get_args(Latent):
+            raise ValueError(f'latent is one of {get_args(Latent)}, got {latent!r}')
+        shared = JointSpace.union(*skeletons, merge='near')
+        self.latent = self.space if latent == 'joints' else shared
         self.encoder = nn.Parameter(torch.zeros(len(self.latent), len(self.space)))
         self.decoder = nn.Parameter(torch.zeros(len(self.space), len(self.latent)))
         self._start()
         self.network: MirrorMLP | None = None
         if width:
-            latent = mirror_matrix(self.latent.flip_indices, (X, Y))
+            places = mirror_matrix(self.latent.flip_indices, (X, Y))
             scales = mirror_matrix(self.space.flip_indices, (SCALAR,))
             self.network = MirrorMLP(
                 mirror_matrix(self.space.flip_indices, (X, Y, SCALAR)),
-                _block_diagonal(latent, scales),
+                _block_diagonal(places, scales),
                 width=width,
                 depth=depth,
             )
@@ -246,12 +255,18 @@ class ACAETranslator(BaseModel):
         with torch.no_grad():
             for skeleton, row in zip(self.space.skeletons, self.latent.rows, strict=True):
                 columns = slice(start, start + len(skeleton))
-                records = correspondences(skeleton, self.latent, True, True, True)
-                matrix = transfer_matrix(records, len(skeleton))
-                matrix[~matrix.any(1)] = 1 / len(skeleton)
-                self.encoder[:, columns] = torch.tensor(matrix, dtype=torch.float32)
+                for target, places in zip(self.space.skeletons, self.latent.rows, strict=True):
+                    # A shared point is the first skeleton's that has it.
+                    new = [k for k, place in enumerate(places) if not self._seen(place, target)]
+                    weights = torch.from_numpy(start_weights(skeleton, target))
+                    self.encoder[[places[k] for k in new], columns] = weights[new]
                 self.decoder[np.arange(start, start + len(skeleton)), list(row)] = 1.0
                 start += len(skeleton)
+
+    def _seen(self, place: int, target: Skeleton) -> bool:
+        """Whether an earlier skeleton than this one has a latent point."""
+        owners = [skeleton.name for skeleton, _ in self.latent.owners[place]]
+        return owners[0] != target.name
 
     def _filled(self, points_2JN: Tensor, valid_JN: Tensor) -> tuple[Tensor, Tensor]:
         """Each person's own skeleton without gaps, and which joints are of it."""

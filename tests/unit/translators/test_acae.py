@@ -3,7 +3,7 @@ import pytest
 import torch
 from translator_people import COCO, CROWDPOSE, MPII, pairs_of, people, sizes_of
 
-from hpemap_mm.skeletons import get_skeleton
+from hpemap_mm.skeletons import JointSpace, get_skeleton
 from hpemap_mm.translators.acae import ACAETranslator
 from hpemap_mm.translators.remap import RemapTranslator
 
@@ -227,3 +227,24 @@ def test_there_and_back():
     hip = COCO.index('left_hip')
     off = np.linalg.norm(back - points, axis=-1) / sizes_of(points)[:, None]
     assert off[:, hip].max() < 1e-5 and off[:, COCO.index('nose')].min() > 0.1
+
+
+@pytest.mark.parametrize('latent', ['joints', 'union'])
+def test_the_latent_points(latent):
+    skeletons = ['coco', 'mpii', 'crowdpose']
+    whole = ACAETranslator(skeletons=skeletons, width=0, latent=latent)
+    points = people(get_skeleton('coco'), 4)
+
+    answer = whole.between('coco', 'mpii')(points)
+
+    union = JointSpace.union(*skeletons, merge='near')
+    assert len(whole.latent) == len(union if latent == 'union' else whole.space)
+    # Untrained, a joint that both have is copied, whatever the latent points are.
+    elbow = get_skeleton('mpii').index('left_elbow')
+    expected = points[:, get_skeleton('coco').index('left_elbow')]
+    np.testing.assert_allclose(answer.keypoints[:, elbow], expected, atol=1e-3)
+
+
+def test_latent_points_of_another_kind():
+    with pytest.raises(ValueError, match='latent is one of'):
+        ACAETranslator(skeletons=['coco', 'mpii'], latent='points')
