@@ -102,9 +102,11 @@ def test_pairs() -> Any:
     return DATASETS.build(config.test_dataloader.dataset).pairs
 
 
-def answers(config: str, checkpoint: Path, keypoints: np.ndarray) -> Any:
+def answers(
+    config: str, checkpoint: Path, keypoints: np.ndarray, options: dict[str, Any] | None = None
+) -> Any:
     """What a checkpoint says; the autoencoder was trained without the file's shift."""
-    path = f'{CONFIGS}/{config}.py'
+    path = load_config(f'{CONFIGS}/{config}.py', options=options)
     if config != ROWS['acae'][0]:
         return load_translator(path, checkpoint)(keypoints)
     translator = load_translator(path, checkpoint, source='coco', target='mpii')
@@ -121,7 +123,9 @@ def file_shift() -> SourceShift:
     return shift
 
 
-def score(config: str, checkpoint: Path, pairs: Any) -> dict[str, Any]:
+def score(
+    config: str, checkpoint: Path, pairs: Any, options: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Figures of one checkpoint under every condition, in per cent."""
     truth = pairs.target
     counted = counted_joints(truth.skeleton)
@@ -129,7 +133,7 @@ def score(config: str, checkpoint: Path, pairs: Any) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, corruption in CONDITIONS.items():
         keypoints = pairs.keypoints if corruption is None else corruption(pairs.keypoints, 0)
-        answer = answers(config, checkpoint, keypoints)
+        answer = answers(config, checkpoint, keypoints, options)
         found = pckh(
             np.where(answer.answered[..., None], answer.keypoints, np.nan),
             truth.keypoints,
@@ -263,8 +267,10 @@ def bounds(*, keep: bool) -> None:
     for number, (name, options) in enumerate(cases.items()):
         options = {'randomness.seed': 0, **options}
         folder, _ = train(config, f'bounds_{number}', options, keep=keep)
-        found = score(config, folder / f'{checkpoint}.pth', pairs)['clean']
-        members.append(answers(config, folder / f'{checkpoint}.pth', pairs.keypoints).keypoints)
+        found = score(config, folder / f'{checkpoint}.pth', pairs, options)['clean']
+        members.append(
+            answers(config, folder / f'{checkpoint}.pth', pairs.keypoints, options).keypoints
+        )
         results[name] = {key: found[key] for key in ('pckh@0.5', 'pckh@0.1')}
     truth = pairs.target
     told = {
