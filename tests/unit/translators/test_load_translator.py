@@ -96,7 +96,7 @@ def test_a_config_without_a_model(content, residual):
 
 
 def test_a_config_with_mistakes(residual):
-    assert 'config, model: ' in problems(config(widht=3), residual)
+    assert 'config, model: ' in problems(config(breadth=3), residual)
     assert "'cocco'" in problems(config(source='cocco'), residual)
     assert 'width and depth are at least 1' in problems(config(depth=0), residual)
 
