@@ -57,6 +57,7 @@ def main() -> None:
     )
     parser.add_argument('--seeds', type=int, default=3)
     parser.add_argument('--rows', nargs='+', choices=ROWS, default=list(ROWS))
+    parser.add_argument('--once', nargs='*', choices=ROWS, default=[], help='rows of one seed only')
     parser.add_argument('--bounds', action='store_true')
     parser.add_argument('--keep', action='store_true', help='take what an earlier run trained')
     args = parser.parse_args()
@@ -66,7 +67,7 @@ def main() -> None:
     found: dict[str, list[dict[str, Any]]] = {}
     for row in args.rows:
         config, checkpoint, seeded = ROWS[row]
-        for seed in range(args.seeds if seeded else 1):
+        for seed in range(args.seeds if seeded and row not in args.once else 1):
             options = {'randomness.seed': seed}
             folder, seconds = train(config, f'{row}_{seed}', options, keep=args.keep)
             result = score(config, folder / f'{checkpoint}.pth', pairs)

@@ -85,7 +85,7 @@ class ACAETranslator(BaseModel):
         width: int = 128,
         depth: int = 2,
         sparsity: float = 0.01,
-        agreement: float = 5.0,
+        agreement: float = 1.0,
         latent: Latent = 'joints',
         name: str = 'acae',
     ) -> None:
