@@ -18,7 +18,7 @@ from torch import Tensor
 
 from hpemap_mm.registry import MODELS
 from hpemap_mm.skeletons import Skeleton
-from hpemap_mm.translators.base import Answer, KeypointTranslator
+from hpemap_mm.translators.base import CHUNK, Answer, KeypointTranslator
 from hpemap_mm.translators.fill import PoseFill
 from hpemap_mm.translators.frame import frame
 from hpemap_mm.translators.ontology_map import OntologyMap
@@ -48,6 +48,7 @@ class AffineTranslator(KeypointTranslator):
     """
 
     weights: Tensor
+    chunk = 4 * CHUNK  # little is kept of each
 
     def __init__(
         self,

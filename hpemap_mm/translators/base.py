@@ -20,6 +20,7 @@ from torch import Tensor
 from hpemap_mm.skeletons import Skeleton, as_skeleton
 from hpemap_mm.translators.calibrate import calibrate
 from hpemap_mm.translators.calibration import Calibration
+from hpemap_mm.translators.frame import all_there
 from hpemap_mm.translators.ontology_map import OntologyMap
 from hpemap_mm.translators.source_shift import SourceShift
 from hpemap_mm.translators.translation import ORIGINS, Translation
@@ -62,6 +63,9 @@ class KeypointTranslator(BaseModel):
         correct_shift: Take the source's own shift, as fitted, off what is translated; see
             :class:`SourceShift`. Only for keypoints of the detector that it was fitted on.
     """
+
+    #: Persons that are translated at once.
+    chunk = CHUNK
 
     def __init__(
         self,
@@ -168,13 +172,13 @@ class KeypointTranslator(BaseModel):
             self.eval()
 
         def chunk(start: int) -> None:
-            rows = slice(start, start + CHUNK)
+            rows = slice(start, start + self.chunk)
             part = None if given is None else given[rows]
             filled = found[rows], sigmas[rows], origins[rows], guessed[rows]
             self._translate_chunk(points[rows], part, *filled)
 
         try:
-            _in_threads(chunk, range(0, len(points), CHUNK))
+            _in_threads(chunk, range(0, len(points), self.chunk))
         finally:
             if training:
                 self.train()
@@ -202,7 +206,7 @@ class KeypointTranslator(BaseModel):
         given = _persons_last(torch.from_numpy(points))
         # One sum tells whether all is there; looking at each joint is for chunks with gaps.
         whole = scores is None and bool(torch.isfinite(given.sum()))
-        valid = torch.ones(given.shape[1:], dtype=torch.bool)
+        valid = all_there(*given.shape[1:])
         if not whole:
             valid = _present(given)
             if scores is not None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from hpemap_mm.skeletons import Skeleton
-from hpemap_mm.translators.frame import frame
+from hpemap_mm.translators.frame import frame, is_whole
 from hpemap_mm.translators.mirror import X, Y, mirror_matrix
 
 #: Persons that the moments are taken from, at most.
@@ -52,7 +52,7 @@ class PoseFill(nn.Module):
 
     def forward(self, points_2KN: Tensor, valid_KN: Tensor) -> Tensor:
         """The points, missing ones filled in; persons without any joint stay zero."""
-        if bool(valid_KN.all()):
+        if is_whole(valid_KN):
             return points_2KN
         some = ~valid_KN.all(0)
         points, valid = points_2KN[..., some], valid_KN[:, some]

@@ -35,8 +35,7 @@ def frame(points_2KN: Tensor, valid_KN: Tensor, rounds: int = ROUNDS) -> tuple[T
         centres (2, 1, N) and sizes (N,). Where no joint is valid both are 0; sizes may be 0 where
         joints coincide.
     """
-    whole = bool(valid_KN.all())
-    weights = None if whole else valid_KN.to(points_2KN.dtype)
+    weights = None if is_whole(valid_KN) else valid_KN.to(points_2KN.dtype)
     share = weights
     for number in range(rounds):
         if share is None:
@@ -55,6 +54,17 @@ def frame(points_2KN: Tensor, valid_KN: Tensor, rounds: int = ROUNDS) -> tuple[T
             trust = torch.addcmul(torch.ones(()), ratio, ratio).reciprocal()
             share = trust if weights is None else weights * trust
     return centre, variance.sqrt()
+
+
+def all_there(joints: int, persons: int) -> Tensor:
+    """(K, N) of True, one value in memory."""
+    return torch.ones(1, 1, dtype=torch.bool).expand(joints, persons)
+
+
+def is_whole(valid_KN: Tensor) -> bool:
+    """Whether no joint is missing; told at once of what :func:`all_there` made."""
+    one_value = valid_KN.stride() == (0, 0)
+    return bool(valid_KN[0, 0]) if one_value and valid_KN.numel() else bool(valid_KN.all())
 
 
 def frame_of(points_NK2: Tensor, valid_NK: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from hpemap_mm.registry import MODELS
 from hpemap_mm.skeletons import Skeleton
-from hpemap_mm.translators.base import Answer, BoolArray, Codes, KeypointTranslator
-from hpemap_mm.translators.frame import frame
+from hpemap_mm.translators.base import CHUNK, Answer, BoolArray, Codes, KeypointTranslator
+from hpemap_mm.translators.frame import frame, is_whole
 from hpemap_mm.translators.ontology_map import OntologyMap
 
 
@@ -32,6 +32,7 @@ class RemapTranslator(KeypointTranslator):
     """
 
     weights: Tensor
+    chunk = 4 * CHUNK  # little is kept of each
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class RemapTranslator(KeypointTranslator):
         """Affine combinations; the scale of the errors is the person's size."""
         points = torch.matmul(self.weights, points_2SN)
         _, sizes = frame(points_2SN, valid_SN, rounds=1)
-        if bool(valid_SN.all()):
+        if is_whole(valid_SN):
             known = self.weights.any(1)[:, None]
         else:
             known = torch.from_numpy(self.map.complete(valid_SN.numpy()))

@@ -21,7 +21,7 @@ from hpemap_mm.registry import MODELS
 from hpemap_mm.skeletons import Skeleton
 from hpemap_mm.translators.base import Answer, KeypointTranslator
 from hpemap_mm.translators.fill import PoseFill
-from hpemap_mm.translators.frame import frame
+from hpemap_mm.translators.frame import all_there, frame
 from hpemap_mm.translators.losses import floored, student
 from hpemap_mm.translators.mirror import SCALAR, MirrorMLP, X, Y, mirror_matrix
 from hpemap_mm.translators.networks import features, in_frame
@@ -95,7 +95,7 @@ class ResidualTranslator(KeypointTranslator):
     def _found(self, points_2SN: Tensor, valid_SN: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Centres and sizes; then, in that frame, points (2, D, N) and log-scales (D, N)."""
         filled = self.fill(points_2SN, valid_SN)
-        whole = torch.ones_like(valid_SN)
+        whole = all_there(*valid_SN.shape)
         centres, sizes = frame(filled, whole)
         local = in_frame(filled, whole, centres, sizes)
         values = self.network(features(local, valid_SN)).view(3, len(self.target), -1)
