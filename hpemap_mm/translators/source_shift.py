@@ -56,6 +56,9 @@ class SourceShift(nn.Module):
             target: Skeleton of the truth.
             points: (N, S, 2) px; NaN where missing.
             truth: (N, D, 2) px; NaN where not annotated.
+
+        Raises:
+            ValueError: No joint is the same in both and known in both: no shift can be told.
         """
         records = correspondences(source, target, near=False, derived=False)
         matrix = transfer_matrix(records, len(source))
@@ -67,4 +70,9 @@ class SourceShift(nn.Module):
         with np.errstate(invalid='ignore', divide='ignore'):
             shares = (points[:, place, 0] - truth[:, same, 0]) / sizes.numpy()[:, None]
         shares = shares[np.isfinite(shares)]
-        self.share.fill_(float(np.median(shares)) if len(shares) else 0.0)
+        if not len(shares):
+            raise ValueError(
+                f'{source.name} and {target.name} have no labelled joint in common: their shift '
+                'cannot be told; leave correct_shift out'
+            )
+        self.share.fill_(float(np.median(shares)))

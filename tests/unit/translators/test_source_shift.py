@@ -65,11 +65,9 @@ def test_up_and_down_is_none_of_its_business():
     assert float(fitted(points, truth).share) == pytest.approx(0.0, abs=0.001)
 
 
-def test_nothing_to_learn_from_and_nothing_learned():
-    points, truth = world(0.05)
-    shift = fitted(points, np.full_like(truth, np.nan))
-    assert float(shift.share) == 0.0
-    np.testing.assert_array_equal(shift.corrected(points), points)
+def test_before_it_is_fitted_it_moves_nothing():
+    points, _ = world(0.05)
+    np.testing.assert_array_equal(SourceShift().corrected(points), points)
 
 
 def test_missing_joints_stay_zero():
@@ -117,3 +115,10 @@ def test_it_belongs_to_the_picture_not_to_the_person():
     wanted = mirrored(translator(points).keypoints, MPII)
     off = np.nanmean(found[..., 0] - wanted[..., 0], 1) / sizes(points)
     np.testing.assert_allclose(off, -0.1, atol=1e-4)
+
+
+def test_nothing_in_common():
+    points, truth = world(0.03, 50)
+
+    with pytest.raises(ValueError, match='no labelled joint in common'):
+        fitted(points, np.full_like(truth, np.nan))
