@@ -212,7 +212,11 @@ def predictions_of(pairs: Pairs) -> Predictions:
 
 
 def validation_figures(model: Any, pairs: Sequence[Pairs]) -> dict[str, float]:
-    """Plain figures of the model, in [0, 1]; see :class:`TranslatorValLoop`."""
+    """Plain figures of the model, in [0, 1]; see :class:`TranslatorValLoop`.
+
+    Raises:
+        DataError: Nothing of some pairs can be scored.
+    """
     found: dict[str, dict[str, float]] = {}
     for part in pairs:
         truth, unit = part.target, unit_of(part.target)
@@ -222,9 +226,12 @@ def validation_figures(model: Any, pairs: Sequence[Pairs]) -> dict[str, float]:
         if unit.name == 'head':
             errors = errors[:, counted_joints(truth.skeleton)]
         scored = errors[~np.isnan(errors)]
+        if not len(scored):
+            what = f'pairs {part.name!r}: no annotated joint of a person whose size is known'
+            raise DataError([Problem('config, val_dataloader', what, 'validate on other pairs')])
         label = 'pckh' if unit.name == 'head' else 'pck'
         found[part.name] = {
-            f'{label}@{threshold:g}': float((scored <= threshold).mean()) if len(scored) else 0.0
+            f'{label}@{threshold:g}': float((scored <= threshold).mean())
             for threshold in (unit.threshold, unit.strict)
         }
     figures: dict[str, float] = {}

@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
     Attributes:
         points_2DN: NaN where there is no answer.
-        scales_DN: A scale of the errors, in pixels, before calibration.
+        scales_DN: A scale of the errors, in pixels, before calibration; 0 for persons without size.
     """
 
     points_2DN: Tensor
@@ -154,8 +154,8 @@ class KeypointTranslator(BaseModel):
             scores: (N, S) confidences; joints at or below ``min_score`` count as missing.
 
         Returns:
-            The persons in the target's skeleton, float64 for float64 input, else float32. Joints
-            of persons with fewer than two source joints are not answered.
+            The persons in the target's skeleton, float64 for float64 input, else float32. Persons
+            with fewer than two source joints, or whose joints coincide, are not answered.
 
         Raises:
             ValueError: Shapes are wrong, a coordinate is infinite, or a score is not finite.
@@ -228,9 +228,12 @@ class KeypointTranslator(BaseModel):
             guessed[:] = guess.numpy().T
         torch.from_numpy(sigmas).copy_(self.calibration.sigmas(answer.scales_DN, guess).T)
         origins[:] = self.origins(valid.numpy()).T
-        if whole and np.isfinite(found.sum()):
+        # A person whose joints coincide has no size, so no frame, and nothing to be sure of.
+        sized = answer.scales_DN[0] > 0
+        if whole and bool(sized.all()) and np.isfinite(found.sum()):
             return
-        lost = ~np.isfinite(found).all(-1) | (valid.numpy().sum(0) < 2)[:, None]
+        enough = sized & (valid.sum(0) > 1)
+        lost = ~np.isfinite(found).all(-1) | ~enough.numpy()[:, None]
         found[lost], sigmas[lost], origins[lost] = np.nan, np.nan, 0
 
     def _checked(self, keypoints: Any) -> Array:

@@ -180,10 +180,15 @@ def test_two_joints_are_the_least(name, left, answers):
 
 
 @pytest.mark.parametrize('name', CASES)
-def test_all_joints_in_one_place(name):
-    found = made(name)(np.full((1, len(COCO), 2), 40.0))
-    assert found.keypoints[0, WRIST] == pytest.approx((40, 40), abs=1e-4)
-    assert found.sigmas[0, WRIST] == pytest.approx(0, abs=1e-6)
+def test_all_joints_in_one_place_are_no_person(name):
+    points = people(COCO, 3)
+    points[1] = points[1, 0]
+    found = made(name)(points)
+
+    # An answer would be there, with a sigma of 0: as sure as can be, of nothing.
+    assert not found.answered[1].any()
+    assert np.isnan(found.sigmas[1]).all() and not found.origins[1].any()
+    assert found.answered[[0, 2], WRIST].all()
 
 
 @pytest.mark.parametrize('name', CASES)
