@@ -352,8 +352,8 @@ def _sigmas(skeleton: Skeleton) -> tuple[Array, str]:
         found = np.array(stand_in_sigmas(skeleton))
     except (ValueError, KeyError) as error:
         return np.full(len(skeleton), NAN), f'noise of annotation: not known ({error.args[0]})'
-    own = "COCO's sigmas" if skeleton.name == 'coco' else "stand-ins from COCO's sigmas and its kin"
-    return found, f'noise of annotation: from {own}'
+    own = "COCO's sigmas" if skeleton.name == 'coco' else "COCO's, CrowdPose's and Halpe's sigmas"
+    return found, f'noise of annotation: computed from {own}'
 
 
 def _joint_json(joint: JointMapping) -> dict[str, Any]:

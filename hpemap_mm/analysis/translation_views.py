@@ -200,22 +200,20 @@ def _mapping_table(dataset: str, found: MappingTable) -> report.Table:
         report.Column('explained', 'percent', about="1 - best error over the constant guess's"),
         report.Column('noise', 'number', about='median distance of two annotators'),
     ]
-    for way in (*found.ways, 'constant'):
-        columns.append(report.Column(f'{way}: error', 'number', about='median, with interval'))
-        columns.append(report.Column(f'{way}: {found.figure}', 'percent'))
+    columns += [report.Column(way, 'number', about='median error') for way in found.ways]
+    columns.append(report.Column('constant', 'number', about='median error of a constant guess'))
     columns.append(report.Column('persons', 'number'))
     return report.Table(
         title=f'{found.source} to {found.target}, on {dataset}',
-        lead=f'Errors in {_unit(found)}.',
+        lead=f'Median errors in {_unit(found)}; shares of correct joints are above.',
         columns=columns,
         rows=[_mapping_row(joint, found) for joint in found.joints],
     )
 
 
 def _mapping_row(joint: JointMapping, found: MappingTable) -> tuple[object, ...]:
-    values: list[object] = []
-    for errors in (*(joint.ways.get(way) for way in found.ways), joint.constant):
-        values += [None, None] if errors is None else [_value(errors.median), _value(errors.found)]
+    ways = (*(joint.ways.get(way) for way in found.ways), joint.constant)
+    values = [None if errors is None else _value(errors.median) for errors in ways]
     persons = joint.constant.found.joints if joint.constant else 0
     return (
         *(joint.joint, joint.relation, joint.verdict, joint.explained, joint.floor),
