@@ -1,6 +1,6 @@
 """Backbones, heads, losses and estimators; importing registers them with MMEngine."""
 
-from hpemap_mm.models.backbones import TimmBackbone, ViTPoseBackbone
+from hpemap_mm.models.backbones import TimmBackbone, ViTPoseBackbone, ViTPoseMoEBackbone
 from hpemap_mm.models.checkpoint_heads import check_checkpoint_heads
 from hpemap_mm.models.estimators import (
     AnsweringPoseEstimator,
@@ -35,6 +35,7 @@ __all__ = [
     'TopDownFusion',
     'ViTPoseBackbone',
     'ViTPoseHead',
+    'ViTPoseMoEBackbone',
     'check_checkpoint_heads',
     'heatmap_cross_entropy',
     'route',

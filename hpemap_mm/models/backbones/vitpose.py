@@ -145,19 +145,20 @@ class ViTPoseBackbone(BaseModule):
         rates = np.linspace(0, self.arch.drop_path_rate, self.arch.depth).tolist()
         self.patch_embed = PaddedPatchEmbed(self.arch)
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.grid[0] * self.grid[1], dim))
-        self.blocks = nn.ModuleList(
-            Block(
-                dim,
-                self.arch.num_heads,
-                mlp_ratio=self.arch.mlp_ratio,
-                qkv_bias=True,
-                drop_path=rate,
-                norm_layer=norm,
-            )
-            for rate in rates
-        )
+        self.blocks = nn.ModuleList(self._block(rate, norm) for rate in rates)
         self.last_norm = norm(dim) if final_norm else nn.Identity()
         self._reset()
+
+    def _block(self, rate: float, norm: Any) -> nn.Module:
+        """One transformer block with that stochastic depth."""
+        return Block(
+            self.arch.embed_dim,
+            self.arch.num_heads,
+            mlp_ratio=self.arch.mlp_ratio,
+            qkv_bias=True,
+            drop_path=rate,
+            norm_layer=norm,
+        )
 
     def _grid(self) -> tuple[int, int]:
         """Patch grid (w, h)."""
@@ -190,20 +191,31 @@ class ViTPoseBackbone(BaseModule):
         Raises:
             ValueError: If the images are not of ``img_size``.
         """
-        width, height = self.img_size
-        if images.shape[-2:] != (height, width):
-            raise ValueError(
-                f'ViTPoseBackbone was built for images of {width} x {height} (w x h), '
-                f'got {images.shape[-1]} x {images.shape[-2]}'
-            )
-        x_NTC = self.patch_embed(images)
-        x_NTC = x_NTC + self.pos_embed[:, 1:] + self.pos_embed[:, :1]
+        x_NTC = self.embed(images)
         recompute = self.with_cp and self.training and torch.is_grad_enabled()
         for block in self.blocks:
             x_NTC = checkpoint(block, x_NTC, use_reentrant=False) if recompute else block(x_NTC)
-        x_NTC = self.last_norm(x_NTC)
+        return (self.as_maps(x_NTC),)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Tokens (N, T, C) of images (N, 3, H, W), with their positions.
+
+        Raises:
+            ValueError: If the images are not of ``img_size``.
+        """
+        width, height = self.img_size
+        if images.shape[-2:] != (height, width):
+            raise ValueError(
+                f'{type(self).__name__} was built for images of {width} x {height} (w x h), '
+                f'got {images.shape[-1]} x {images.shape[-2]}'
+            )
+        return self.patch_embed(images) + self.pos_embed[:, 1:] + self.pos_embed[:, :1]
+
+    def as_maps(self, x_NTC: Tensor) -> Tensor:
+        """Feature maps (N, C, h, w) of the last block's tokens."""
         grid_w, grid_h = self.grid
-        return (x_NTC.transpose(1, 2).reshape(len(images), -1, grid_h, grid_w).contiguous(),)
+        x_NTC = self.last_norm(x_NTC)
+        return x_NTC.transpose(1, 2).reshape(len(x_NTC), -1, grid_h, grid_w).contiguous()
 
     def get_layer_id(self, name: str) -> int:
         """Layer of a parameter, for layer-wise learning-rate decay as in ViTPose.

@@ -108,6 +108,20 @@ class AnsweringPoseEstimator(TopdownPoseEstimator):
     ) -> list[dict[str, PoseDataSample]]:
         """For each sample, by name of the wanted answers: a view of it with predictions."""
 
+    @abstractmethod
+    def expert_names(self, answer: str, sample: PoseDataSample | None) -> tuple[str | None, ...]:
+        """Names under which a backbone of experts may know who makes an answer, best first.
+
+        Args:
+            answer: One of :attr:`answers`.
+            sample: The sample, where the answer is in its own skeleton.
+        """
+
+    @property
+    def has_experts(self) -> bool:
+        """Whether the backbone is a mixture of experts, chosen by dataset or skeleton."""
+        return hasattr(self.backbone, 'expert_index')
+
     @property
     def answer(self) -> str:
         """What samples are answered in; may be set."""
@@ -151,7 +165,7 @@ class AnsweringPoseEstimator(TopdownPoseEstimator):
         """
         self._check_answer(self.answer)
         wanted = [self._wanted(sample, i) for i, sample in enumerate(data_samples)]
-        found = self._answer(self._test_feats(inputs), data_samples, wanted)
+        found = self._answered(inputs, data_samples, wanted)
         for sample, names, views in zip(data_samples, wanted, found, strict=True):
             first = views[names[0]]
             sample.pred_instances = first.pred_instances
@@ -164,14 +178,65 @@ class AnsweringPoseEstimator(TopdownPoseEstimator):
                 sample.set_field(by_name, 'pred_by_skeleton')
         return data_samples
 
-    def _test_feats(self, inputs: Tensor) -> Any:
+    def _answered(
+        self,
+        inputs: Tensor,
+        samples: Sequence[PoseDataSample],
+        wanted: Sequence[Sequence[str]],
+    ) -> list[dict[str, PoseDataSample]]:
+        """Features, then answers; with experts, each sample passes once for each that it needs."""
+        if not self.has_experts:
+            return self._answer(self._test_feats(inputs), samples, wanted)
+        needed: dict[tuple[int, int], list[str]] = {}
+        for i, (sample, names) in enumerate(zip(samples, wanted, strict=True)):
+            for name in names:
+                needed.setdefault((i, self._expert(name, sample, i)), []).append(name)
+        rows, experts = [i for i, _ in needed], [expert for _, expert in needed]
+        each_once = rows == list(range(len(samples)))
+        feats = self._test_feats(inputs, experts, None if each_once else rows)
+        found: list[dict[str, PoseDataSample]] = [{} for _ in samples]
+        answers = self._answer(feats, [samples[i] for i in rows], list(needed.values()))
+        for i, answer in zip(rows, answers, strict=True):
+            found[i].update(answer)
+        return found
+
+    def _expert(self, answer: str, sample: PoseDataSample, index: int) -> int:
+        """Index of the expert that makes an answer for a sample."""
+        try:
+            own = self.own_answer(sample, index) == answer
+        except KeyError:
+            own = False
+        return self.backbone.expert_index(*self.expert_names(answer, sample if own else None))
+
+    def _features(
+        self,
+        inputs: Tensor,
+        experts: int | Sequence[int] | None = None,
+        rows: Sequence[int] | None = None,
+    ) -> Any:
+        """Feature maps of the images, or of rows of them by experts."""
+        if experts is None:
+            return self.extract_feat(inputs)
+        feats = self.backbone(inputs, experts, rows)
+        return self.neck(feats) if self.with_neck else feats
+
+    def _test_feats(
+        self,
+        inputs: Tensor,
+        experts: Sequence[int] | None = None,
+        rows: Sequence[int] | None = None,
+    ) -> Any:
         """Feature maps, or [of the images, of their mirror images] with ``flip_test``."""
         if not self.test_cfg.get('flip_test', False):
-            return self.extract_feat(inputs)
+            return self._features(inputs, experts, rows)
+        mirrored = inputs.flip(-1)
         if not inputs.is_cuda:
-            return [self.extract_feat(inputs), self.extract_feat(inputs.flip(-1))]
-        both = self.extract_feat(torch.cat([inputs, inputs.flip(-1)]))
-        count = len(inputs)
+            return [self._features(images, experts, rows) for images in (inputs, mirrored)]
+        twice = None if rows is None else [*rows, *(row + len(inputs) for row in rows)]
+        both = self._features(
+            torch.cat([inputs, mirrored]), None if experts is None else [*experts, *experts], twice
+        )
+        count = len(inputs) if experts is None else len(experts)
         return [_part(both, slice(0, count)), _part(both, slice(count, None))]
 
     def _add_predictions(self, predictions: Any, views: list[PoseDataSample]) -> None:

@@ -33,7 +33,8 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
     their number).
 
     Args:
-        backbone: Its config.
+        backbone: Its config. With a :class:`~hpemap_mm.models.ViTPoseMoEBackbone`, every skeleton
+            of the space needs an expert; a sample's ``dataset_name`` goes before its skeleton.
         head: Any MMPose top-down head over ``joint_space``, without its number of joints; or,
             without ``joint_space``, the config of a :class:`~hpemap_mm.models.JointSpaceHead`.
         joint_space: The space; a :class:`~hpemap_mm.models.JointSpaceHead` is put around the head.
@@ -45,7 +46,8 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
 
     Raises:
         KeyError: If ``test_cfg.answer`` is not in the space.
-        ValueError: If there is no ``joint_space`` and the head is not a JointSpaceHead, or both.
+        ValueError: If there is no ``joint_space`` and the head is not a JointSpaceHead, or both;
+            or if a skeleton has no expert.
     """
 
     def __init__(
@@ -80,6 +82,12 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
             )
         self._finish_head(self.head.head)
         self._check_answer(self.answer)
+        if self.has_experts:
+            for name in self.all_answers:
+                try:
+                    self.backbone.expert_index(name)
+                except KeyError as error:
+                    raise ValueError(f'Skeleton {name!r}: {error.args[0]}') from error
 
     @property
     def space(self) -> JointSpace:
@@ -111,6 +119,34 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
         """The skeleton's name, or the space's."""
         return self.space.name if answer == SPACE else answer
 
+    def expert_names(self, answer: str, sample: PoseDataSample | None) -> tuple[str | None, ...]:
+        """The sample's dataset, the skeleton; for the whole space, the sample's own."""
+        if sample is None:
+            return (answer,)
+        skeleton = sample.metainfo.get('skeleton') if answer == SPACE else answer
+        return sample.metainfo.get('dataset_name'), skeleton
+
+    def _expert(self, answer: str, sample: PoseDataSample, index: int) -> int:
+        if answer == SPACE:
+            return self.backbone.expert_index(*self.expert_names(answer, sample))
+        return super()._expert(answer, sample, index)
+
+    def _forward(self, inputs: Tensor, data_samples: list[PoseDataSample] | None = None) -> Any:
+        """The head's raw output over the space; with experts, by skeleton (mode 'tensor').
+
+        Raises:
+            ValueError: If there are experts, and the head's output has no channel per joint.
+        """
+        if not self.has_experts:
+            return self.head.forward(self.extract_feat(inputs))
+        experts = {n: self.backbone.expert_index(n) for n in self.all_answers}
+        by_expert = {
+            e: self.head.forward(self._features(inputs, e)) for e in dict.fromkeys(experts.values())
+        }
+        if not all(isinstance(o, Tensor) and o.ndim == 4 for o in by_expert.values()):
+            raise ValueError(f'{type(self.head.head).__name__} has no heatmaps to take joints from')
+        return {n: by_expert[e][:, self.space.indices(n).tolist()] for n, e in experts.items()}
+
     @property
     def head_prefixes(self) -> dict[str, str]:
         """Where the head's tensors are in a state dict."""
@@ -122,7 +158,15 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
         Raises:
             ValueError: If a sample's target is not in the space.
         """
-        losses = self.head.loss(self.extract_feat(inputs), data_samples, self.train_cfg)
+        experts = None
+        if self.has_experts:
+            experts = [
+                self.backbone.expert_index(
+                    sample.metainfo.get('dataset_name'), sample.metainfo.get('skeleton')
+                )
+                for sample in data_samples
+            ]
+        losses = self.head.loss(self._features(inputs, experts), data_samples, self.train_cfg)
         factor = per_sample_factor(self.head.head, len(data_samples))
         return {k: value * factor if 'loss' in k else value for k, value in losses.items()}
 

@@ -37,7 +37,8 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
     gradients. (MMPose's ``KLDiscretLoss`` sums over samples; it is divided by their number.)
 
     Args:
-        backbone: Its config.
+        backbone: Its config. With a :class:`~hpemap_mm.models.ViTPoseMoEBackbone`, every head needs
+            an expert of its name or of its skeleton's; a sample's ``dataset_name`` goes before.
         skeletons: The skeletons, each with a head of its name. The first is the one that
             ``answer='all'`` puts first where a sample names none.
         head: Config of all heads: any MMPose top-down head, without its number of joints.
@@ -58,7 +59,7 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
 
     Raises:
         KeyError: If a skeleton is unknown.
-        ValueError: If the heads' configs do not fit the skeletons.
+        ValueError: If the heads' configs do not fit the skeletons, or a head has no expert.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
             )
         self.loss_weights = {name: float((loss_weights or {}).get(name, 1)) for name in self.heads}
         self._check_answer(self.answer)
+        self._check_experts()
         self._sync_checked = False
 
     @property
@@ -125,6 +127,11 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
         """Name of a head's skeleton."""
         return self.skeletons[answer].name
 
+    def expert_names(self, answer: str, sample: PoseDataSample | None) -> tuple[str | None, ...]:
+        """The sample's dataset, the head, its skeleton."""
+        dataset = None if sample is None else sample.metainfo.get('dataset_name')
+        return dataset, answer, self.representation(answer)
+
     @property
     def head_prefixes(self) -> dict[str, str]:
         """Where each head's tensors are in a state dict."""
@@ -134,8 +141,15 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
         self, inputs: Tensor, data_samples: list[PoseDataSample] | None = None
     ) -> dict[str, Any]:
         """Raw outputs of all heads, by name (mode 'tensor')."""
-        feats = self.extract_feat(inputs)
-        return {n: head.forward(self._necked(n, feats)) for n, head in self.heads.items()}
+        if not self.has_experts:
+            feats = self.extract_feat(inputs)
+            return {n: head.forward(self._necked(n, feats)) for n, head in self.heads.items()}
+        experts = {n: self.backbone.expert_index(*self.expert_names(n, None)) for n in self.heads}
+        by_expert = {e: self._features(inputs, e) for e in dict.fromkeys(experts.values())}
+        return {
+            name: head.forward(self._necked(name, by_expert[experts[name]]))
+            for name, head in self.heads.items()
+        }
 
     def loss(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> dict[str, Any]:
         """Losses of a mixed batch; see the class.
@@ -151,7 +165,14 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
         """
         self._refuse_sync_norms()
         groups = route(data_samples, heads=self.heads)
-        feats = self.extract_feat(inputs)
+        experts = None
+        if self.has_experts:
+            names = {i: name for name, indices in groups.items() for i in indices}
+            experts = [
+                self.backbone.expert_index(*self.expert_names(names[i], sample))
+                for i, sample in enumerate(data_samples)
+            ]
+        feats = self._features(inputs, experts)
         losses: dict[str, Any] = {}
         for name, head in self.heads.items():
             if name not in groups:
@@ -202,6 +223,15 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
         if name in self.head_necks and any(True for _ in self.head_necks[name].parameters()):
             zero = zero + untouched_loss(self.head_necks[name])
         return zero
+
+    def _check_experts(self) -> None:
+        """Every head must be made by an expert, whatever dataset a sample is of."""
+        if self.has_experts:
+            for name in self.heads:
+                try:
+                    self.backbone.expert_index(*self.expert_names(name, None))
+                except KeyError as error:
+                    raise ValueError(f'Head {name!r}: {error.args[0]}') from error
 
     def _refuse_sync_norms(self) -> None:
         """A head that runs on some processes only would wait for the others for ever."""

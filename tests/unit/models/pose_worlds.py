@@ -24,6 +24,9 @@ VIT = dict(
     img_size=INPUT_SIZE,
 )
 
+#: Experts of the first skeletons of most tests, in an order of their own.
+MOE = dict(VIT, type='hpemap_mm.ViTPoseMoEBackbone', experts=('aic', 'coco', 'mpii'))
+
 SIMPLE = dict(
     type='hpemap_mm.SimpleHeatmapHead',
     in_channels=WIDTH,
@@ -116,7 +119,7 @@ def space_model(joint_space, head=SIMPLE, seed=0, **kwargs):
     model = MODELS.build(
         dict(
             type='hpemap_mm.JointSpacePoseEstimator',
-            backbone=VIT,
+            backbone=kwargs.pop('backbone', VIT),
             neck=neck,
             head=dict(type='hpemap_mm.JointSpaceHead', joint_space=joint_space, head=head),
             **kwargs,

@@ -4,39 +4,41 @@ import multiprocessing
 
 import torch
 import torch.distributed as dist
-from pose_worlds import FAMILIES, images, multi_head, sample, total
+from pose_worlds import FAMILIES, MOE, VIT, images, multi_head, sample, total
 from torch.nn.parallel import DistributedDataParallel
 
-FAMILY_NAMES = ('simple', 'softmax', 'simcc', 'rle')
+CASES = ('simple', 'softmax', 'simcc', 'rle', 'experts')
 SKELETONS = ('coco', 'coco', 'coco', 'mpii')  # the first process has no MPII sample
 PATIENCE = 120  # seconds
 
 
-def batch(family):
-    codec = FAMILIES[family][1]
+def batch(case):
+    codec = FAMILIES['simple' if case == 'experts' else case][1]
     samples = [sample(s, codec=codec, seed=i, unlabelled=(i,)) for i, s in enumerate(SKELETONS)]
     return images(len(SKELETONS)).double(), samples
 
 
-def model_of(family):
-    return multi_head(('coco', 'mpii', 'aic'), head=FAMILIES[family][0]).double()
+def model_of(case):
+    head = FAMILIES['simple' if case == 'experts' else case][0]
+    backbone = MOE if case == 'experts' else VIT
+    return multi_head(('coco', 'mpii', 'aic'), head=head, backbone=backbone).double()
 
 
 def run_process(rank, address, connection):
-    """One of two processes: sends {family: (mean loss, gradients by name)}."""
+    """One of two processes: sends {case: (mean loss, gradients by name)}."""
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=address, rank=rank, world_size=2)
     mine = slice(0, 2) if rank == 0 else slice(2, 4)
     found = {}
-    for family in FAMILY_NAMES:
-        x, samples = batch(family)
-        wrapped = DistributedDataParallel(model_of(family))
+    for case in CASES:
+        x, samples = batch(case)
+        wrapped = DistributedDataParallel(model_of(case))
         loss = total(wrapped(x[mine], samples[mine], mode='loss'))
         loss.backward()
         mean = loss.detach() / 2
         dist.all_reduce(mean)
         gradients = {n: p.grad.numpy() for n, p in wrapped.module.named_parameters()}
-        found[family] = (mean.item(), gradients)
+        found[case] = (mean.item(), gradients)
     connection.send(found)
     dist.destroy_process_group()
 
@@ -60,12 +62,12 @@ def test_two_processes_are_one(tmp_path):
     for process in processes:
         process.join(PATIENCE)
         assert process.exitcode == 0
-    for family in FAMILY_NAMES:
-        x, samples = batch(family)
-        model = model_of(family)
+    for case in CASES:
+        x, samples = batch(case)
+        model = model_of(case)
         expected = total(model(x, samples, mode='loss'))
         expected.backward()
-        for loss, gradients in (result[family] for result in results):
+        for loss, gradients in (result[case] for result in results):
             torch.testing.assert_close(loss, expected.item(), rtol=1e-5, atol=0)
             for name, parameter in model.named_parameters():
                 scale = parameter.grad.abs().max().item()
