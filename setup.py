@@ -101,7 +101,10 @@ setup(
     packages=find_packages(include=['hpemap_mm', 'hpemap_mm.*']),
     package_data={'hpemap_mm': ['py.typed', '**/*.toml', '**/*.css', '**/*.js', '**/*.pth']},
     install_requires=INSTALL_REQUIRES,
-    extras_require={'mmpose': ['mmpose==1.3.2', 'mmcv-lite==2.2.0']},
+    extras_require={
+        'mmpose': ['mmpose==1.3.2', 'mmcv-lite==2.2.0'],
+        'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'onnxscript>=0.5'],
+    },
     cmdclass={'build_py': BuildWithConfigs},
     zip_safe=False,
 )

@@ -37,7 +37,7 @@ PRETRAINED = {('coco', 'mpii'): 'coco-to-mpii.pth', ('mpii', 'coco'): 'mpii-to-c
 
 
 def load_model(
-    config: str | os.PathLike[str] | Config,
+    config: str | os.PathLike[str] | Config | None,
     checkpoint: str | os.PathLike[str],
     *,
     device: str | torch.device | None = None,
@@ -45,7 +45,8 @@ def load_model(
     """Build a model and load its weights; nothing in the checkpoint is executed.
 
     Args:
-        config: A config file, or a config.
+        config: A config file, or a config; None for a checkpoint that says what model it is of,
+            as those that ``tools/convert_checkpoint.py`` writes.
         checkpoint: Weights of a model of that config.
         device: The GPU where there is one, otherwise the CPU, where None.
 
@@ -53,16 +54,47 @@ def load_model(
         The model in evaluation mode; ``model.cfg`` is its config.
 
     Raises:
-        DataError: A file is missing, or the weights do not fit the config.
+        DataError: A file is missing, the weights do not fit the config, or there is no config.
     """
-    if not isinstance(config, Config):
+    weights = read_checkpoint(checkpoint)
+    if config is None:
+        config = checkpoint_config(weights, where=checkpoint)
+    elif not isinstance(config, Config):
         config = load_config(config)
     init_default_scope(config.get('default_scope', 'mmpose'))
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    model = MODELS.build(config.model)
-    load_weights(model, read_checkpoint(checkpoint), where=checkpoint, whole=True)
+    with config_errors('model'):
+        model = MODELS.build(config.model)
+    load_weights(model, weights, where=checkpoint, whole=True)
     model.cfg = config
     return model.to(device).eval()
+
+
+def checkpoint_config(checkpoint: Mapping[str, Any], *, where: str | os.PathLike[str]) -> Config:
+    """The config of a checkpoint that carries its model's: enough to build it and to predict.
+
+    Args:
+        checkpoint: As :func:`~hpemap_mm.engine.read_checkpoint` gives it; ``meta['model']`` is the
+            model's config.
+        where: The file, for the message.
+
+    Raises:
+        DataError: The checkpoint carries none.
+    """
+    model = (checkpoint.get('meta') or {}).get('model')
+    size = model.get('backbone', {}).get('img_size') if isinstance(model, Mapping) else None
+    if size is None:
+        what = 'does not say what model its weights are of'
+        fix = 'name the config that it was trained with (--config)'
+        raise DataError([Problem(str(where), what, fix)])
+    pipeline = [
+        dict(type='hpemap_mm.LoadPoseImage'),
+        dict(type='GetBBoxCenterScale'),
+        dict(type='TopdownAffine', input_size=tuple(size), use_udp=True),
+        dict(type='hpemap_mm.PackSample'),
+    ]
+    dataset = dict(pipeline=pipeline)
+    return Config(dict(model=dict(model), test_dataloader=dict(dataset=dataset)))
 
 
 @MODELS.register_module(name='LoadedTranslator')
@@ -249,4 +281,12 @@ def _pipeline(config: Config) -> list[dict[str, Any]]:
     return list(pipeline)
 
 
-__all__ = ['DataError', 'answering', 'checked_boxes', 'load_model', 'poses_of', 'predict']
+__all__ = [
+    'DataError',
+    'answering',
+    'checked_boxes',
+    'checkpoint_config',
+    'load_model',
+    'poses_of',
+    'predict',
+]

@@ -1,4 +1,4 @@
-"""Draw every skeleton on photographs: python tools/demo.py IMAGE... --config --checkpoint."""
+"""Draw every skeleton on photographs: python tools/demo.py IMAGE... --checkpoint --config."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Predict each image, write one picture with all skeletons side by side."""
     parser = argparse.ArgumentParser(description='Draw every skeleton on photographs.')
     parser.add_argument('images', nargs='+', type=Path, metavar='IMAGE')
-    parser.add_argument('--config', required=True, help='config of the model')
-    parser.add_argument('--checkpoint', required=True, help='its weights')
+    parser.add_argument('--checkpoint', required=True, help='weights of the model')
+    parser.add_argument(
+        '--config',
+        help='its config; converted checkpoints do without (tools/convert_checkpoint.py)',
+    )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/demo_pictures'), metavar='DIR')
     parser.add_argument(
         '--boxes',

@@ -297,7 +297,7 @@ class ViTPoseMoEBackbone(ViTPoseBackbone):
         Raises:
             ValueError: If the images are not of ``img_size``, or the experts do not fit them.
         """
-        order, groups = self._plan(experts, len(images), rows)
+        order, groups = self._plan(experts, images.shape[0], rows)
         if rows is None and order is not None:
             images = images[torch.tensor(order, device=images.device)]
         chosen = None

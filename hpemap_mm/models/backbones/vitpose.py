@@ -215,7 +215,7 @@ class ViTPoseBackbone(BaseModule):
         """Feature maps (N, C, h, w) of the last block's tokens."""
         grid_w, grid_h = self.grid
         x_NTC = self.last_norm(x_NTC)
-        return x_NTC.transpose(1, 2).reshape(len(x_NTC), -1, grid_h, grid_w).contiguous()
+        return x_NTC.transpose(1, 2).reshape(x_NTC.shape[0], -1, grid_h, grid_w).contiguous()
 
     def get_layer_id(self, name: str) -> int:
         """Layer of a parameter, for layer-wise learning-rate decay as in ViTPose.
