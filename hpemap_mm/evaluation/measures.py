@@ -15,7 +15,7 @@ from hpemap_mm.evaluation.aligned import Aligned
 from hpemap_mm.evaluation.coco_lines import COCO_LINES
 from hpemap_mm.evaluation.figures import Credit
 from hpemap_mm.evaluation.oks_figures import OWN_LINES
-from hpemap_mm.evaluation.pck import box_sizes, scaled_errors, torso_sizes
+from hpemap_mm.evaluation.pck import box_sizes, has_torso, scaled_errors, torso_sizes
 from hpemap_mm.evaluation.pckh import pckh
 from hpemap_mm.persons.arrays import Array, BoolArray, Truth
 from hpemap_mm.skeletons import Skeleton, stand_in_sigmas
@@ -139,8 +139,7 @@ def sizes_of(truth: Truth, kind: str) -> Array:
         known = np.isfinite(truth.boxes).all(axis=1, keepdims=True)
         return box_sizes(np.where(known, truth.boxes, 0.0))
     if kind == 'torso':
-        needed = ('left_shoulder', 'right_shoulder', 'left_hip', 'right_hip')
-        if not set(needed) <= set(truth.skeleton.joints):
+        if not has_torso(truth.skeleton):
             return np.full(len(truth), np.nan)
         return torso_sizes(truth.keypoints, truth.valid, truth.skeleton)
     return np.where(truth.head_sizes > 0, truth.head_sizes, np.nan)

@@ -9,7 +9,14 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from hpemap_mm.evaluation.pck import NORMALIZERS, PCKResult, box_sizes, pck, torso_sizes
+from hpemap_mm.evaluation.pck import (
+    NORMALIZERS,
+    PCKResult,
+    box_sizes,
+    has_torso,
+    pck,
+    torso_sizes,
+)
 from hpemap_mm.registry import METRICS
 from hpemap_mm.skeletons import get_skeleton
 
@@ -27,7 +34,8 @@ class MultiSkeletonPCK(BaseMetric):
 
     Args:
         thresholds: Thresholds by normalizer: 'bbox' is the longer side of the person's box,
-            'torso' a shoulder to the opposite hip, 'head' MPII's head size (PCKh).
+            'torso' a shoulder to the opposite hip, 'head' MPII's head size (PCKh). Entries whose
+            skeleton has no torso (animals') go without its figures.
         entries: Only these entries; all where None.
         collect_device: See MMEngine's BaseMetric.
         collect_dir: See MMEngine's BaseMetric.
@@ -125,13 +133,14 @@ class MultiSkeletonPCK(BaseMetric):
         sizes = {'bbox': box_sizes(boxes)}
         if 'head' in self.thresholds:
             sizes['head'] = np.concatenate([row['head'] for row in rows])
-        if 'torso' in self.thresholds:
+        if 'torso' in self.thresholds and has_torso(skeleton):
             sizes['torso'] = torso_sizes(truth, valid, skeleton)
         metrics = {
             f'PCK@{threshold:g}_{normalizer}': _figures(
                 pck(predicted, truth, valid, sizes[normalizer], threshold), skeleton.joints
             )
             for normalizer, thresholds in self.thresholds.items()
+            if normalizer in sizes
             for threshold in thresholds
         }
         return {'skeleton': skeleton.name, 'persons': len(truth), 'metrics': metrics}

@@ -24,6 +24,9 @@ NORMALIZERS = ('bbox', 'torso', 'head')
 #: head boxes (the official size) is this share in 90% of its validation persons, to 5 digits.
 HEAD_SHARE = 0.75
 
+#: Shoulder and opposite hip, a torso's ends; where both pairs are annotated, the last one counts.
+DIAGONALS = (('right_shoulder', 'left_hip'), ('left_shoulder', 'right_hip'))
+
 
 @dataclass(frozen=True)
 class PCKResult:
@@ -146,20 +149,25 @@ def box_sizes(boxes: Array) -> Array:
     return np.where(longer > 0, longer, np.nan)
 
 
+def has_torso(skeleton: Skeleton) -> bool:
+    """Whether a skeleton has the shoulders and hips that :func:`torso_sizes` needs."""
+    return {joint for pair in DIAGONALS for joint in pair} <= set(skeleton.joints)
+
+
 def torso_sizes(truth: Array, valid: BoolArray, skeleton: Skeleton) -> Array:
     """Distance from left shoulder to right hip, or the other way where those are missing.
 
     Args:
         truth: Annotated joints; (N, K, 2).
         valid: Whether a joint is annotated; (N, K).
-        skeleton: The skeleton of both; it must have shoulders and hips.
+        skeleton: The skeleton of both; it must have shoulders and hips (:func:`has_torso`).
 
     Returns:
         Sizes in pixels, (N,); NaN for persons with neither diagonal, or with one of length 0.
     """
     truth, valid = np.asarray(truth, float), np.asarray(valid, bool)
     sizes = np.full(len(truth), np.nan)
-    for shoulder, hip in (('right_shoulder', 'left_hip'), ('left_shoulder', 'right_hip')):
+    for shoulder, hip in DIAGONALS:
         a, b = skeleton.index(shoulder), skeleton.index(hip)
         length = np.linalg.norm(truth[:, a] - truth[:, b], axis=-1)
         usable = valid[:, a] & valid[:, b] & (length > 0)

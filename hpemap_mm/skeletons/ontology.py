@@ -124,7 +124,7 @@ class Ontology:
             version=raw['version'],
             definitions=MappingProxyType(definitions),
             skeletons=MappingProxyType(
-                {k: _joint_table(v, raw['sets']) for k, v in raw['skeletons'].items()}
+                {k: _joint_table(k, raw['skeletons'], raw['sets']) for k in raw['skeletons']}
             ),
             near=MappingProxyType(near),
             derived=MappingProxyType(derived),
@@ -274,8 +274,11 @@ def _near_sides(info: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
-def _joint_table(info: Mapping[str, Any], sets: Mapping[str, list[str]]) -> Mapping[str, str]:
+def _joint_table(
+    skeleton: str, skeletons: Mapping[str, Mapping[str, Any]], sets: Mapping[str, list[str]]
+) -> Mapping[str, str]:
     """One skeleton's joint -> canonical joint."""
+    info = skeletons[skeletons[skeleton].get('as', skeleton)]
     table = {name: name for key in info.get('like', []) for name in expand_all(sets[key])}
     for joint, canonical in info.get('joints', {}).items():
         table.update(zip(expand(joint), expand(canonical), strict=True))

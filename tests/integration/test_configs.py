@@ -24,6 +24,7 @@ from hpemap_mm.registry import (
     OPTIM_WRAPPER_CONSTRUCTORS,
 )
 from hpemap_mm.skeletons import JointSpace, get_skeleton
+from hpemap_mm.skeletons.catalog import mmpose_metainfo_folder
 
 CONFIGS = sorted(
     path
@@ -45,9 +46,21 @@ def test_there_are_configs():
         for size in 'sblh':
             for data in ('coco-mpii', 'coco-mpii-aic'):
                 assert f'{kind}_vitpose-{size}_8xb128-210e_{data}_256x192' in names
+    for size in 'sblh':
+        assert f'single_vitpose-{size}_8xb64-210e_coco_256x192' in names
+        for data in ('coco-mpii-aic', 'coco-mpii-aic-ap10k-apt36k-wholebody'):
+            assert f'moe_vitpose-{size}_8xb128-210e_{data}_256x192' in names
     for pair in ('coco-to-mpii', 'mpii-to-coco', 'coco-to-crowdpose'):
         for kind in ('remap', 'affine', 'residual_60e'):
             assert f'{kind}_{pair}' in names
+
+
+def test_no_config_takes_the_place_of_mmposes_metainfo():
+    """MMPose looks for `configs/_base_/datasets/NAME.py` in the working directory first."""
+    ours = {path.name for path in (CONFIGS[0].parents[1] / '_base_' / 'datasets').iterdir()}
+    theirs = {path.name for path in mmpose_metainfo_folder().iterdir()}
+    assert 'coco-2017.py' in ours and 'coco.py' in theirs
+    assert ours.isdisjoint(theirs)
 
 
 @pytest.mark.parametrize('path', OF_IMAGES, ids=lambda path: path.stem)
@@ -89,6 +102,60 @@ def test_config_builds(path, monkeypatch):
         assert OPTIM_WRAPPER_CONSTRUCTORS.get(constructor) is not None
     for scheduler in config.param_scheduler:
         assert PARAM_SCHEDULERS.get(scheduler.type) is not None
+
+
+@pytest.mark.parametrize('size', 'sblh')
+@pytest.mark.parametrize('data', ['coco-mpii-aic', 'coco-mpii-aic-ap10k-apt36k-wholebody'])
+def test_experts_go_by_the_datasets_skeletons(size, data):
+    config = Config.fromfile(config_named(f'moe_vitpose-{size}_8xb128-210e_{data}_256x192'))
+    with torch.device('meta'):
+        backbone = MODELS.build(config.model.backbone)
+    assert backbone.experts == tuple(config.skeletons) == tuple(config.model.skeletons)
+    if 'wholebody' in data:  # ViTPose++'s order, in which its checkpoints number the experts
+        assert config.skeletons == ['coco', 'aic', 'mpii', 'ap10k', 'apt36k', 'coco_wholebody']
+    # ViTPose++: vitPose+_{small,base,large,huge}_coco+aic+mpii+ap10k+apt36k+wholebody_256x192_udp
+    width, drop_path, decay = {
+        's': (96, 0.1, 0.8),
+        'b': (192, 0.3, 0.75),
+        'l': (256, 0.5, 0.8),
+        'h': (320, 0.55, 0.8),
+    }[size]
+    assert backbone.expert_width == width
+    assert backbone.arch.drop_path_rate == drop_path
+    assert config.optim_wrapper.paramwise_cfg.layer_decay_rate == decay
+    assert config.optim_wrapper.optimizer.lr == 1e-3
+    assert config.train_dataloader.batch_size == 128
+
+
+@pytest.mark.parametrize(
+    ('size', 'theirs'), zip('sblh', ('small', 'base', 'large', 'huge'), strict=True)
+)
+def test_a_single_vitpose_has_mmposes_recipe(size, theirs):
+    folder = mmpose_metainfo_folder().parents[1] / 'body_2d_keypoint' / 'topdown_heatmap' / 'coco'
+    wanted = Config.fromfile(folder / f'td-hm_ViTPose-{theirs}_8xb64-210e_coco-256x192.py')
+    ours = Config.fromfile(config_named(f'single_vitpose-{size}_8xb64-210e_coco_256x192'))
+    with torch.device('meta'):
+        backbone = MODELS.build(ours.model.backbone)
+    layers = wanted.optim_wrapper.paramwise_cfg
+    assert ours.optim_wrapper.optimizer == wanted.optim_wrapper.optimizer
+    assert ours.optim_wrapper.clip_grad == wanted.optim_wrapper.clip_grad
+    assert ours.optim_wrapper.paramwise_cfg.layer_decay_rate == layers.layer_decay_rate
+    assert backbone.num_layers == layers.num_layers
+    assert backbone.arch.drop_path_rate == wanted.model.backbone.drop_path_rate
+    assert ours.param_scheduler == wanted.param_scheduler
+    assert ours.auto_scale_lr.base_batch_size == wanted.auto_scale_lr.base_batch_size
+    assert ours.train_dataloader.batch_size == wanted.train_dataloader.batch_size
+    for key in ('max_epochs', 'val_interval'):
+        assert ours.train_cfg[key] == wanted.train_cfg[key]
+    assert ours.codec == wanted.codec
+    assert ours.model.test_cfg == wanted.model.test_cfg
+    assert ours.model.data_preprocessor == wanted.model.data_preprocessor
+    # The head, but for its width, which follows from the skeleton.
+    assert {**ours.model.head, 'out_channels': len(get_skeleton('coco'))} == wanted.model.head
+
+
+def config_named(stem):
+    return next(path for path in CONFIGS if path.stem == stem)
 
 
 @pytest.mark.parametrize('path', TRANSLATORS, ids=lambda path: path.stem)

@@ -81,6 +81,23 @@ def test_every_answer_on_every_entry():
     assert [p.name for p in metric.predictions['m']] == ['coco', 'mpii']
 
 
+def test_people_and_animals_are_scored_beside_each_other_and_never_compared():
+    names = ('coco', 'ap10k', 'apt36k')
+    people = [sample('c', 'coco', i, answers=names, off=4.0) for i in range(2)]
+    animals = [sample('a', 'ap10k', i, answers=names, off=12.0) for i in range(2)]
+    scores, metric = evaluate([*people, *animals], keys=['*->*/PCK@0.1_bbox'])
+    assert scores == {
+        'c/coco->coco/PCK@0.1_bbox': 1.0,
+        'a/ap10k->ap10k/PCK@0.1_bbox': 0.0,
+        'a/apt36k->ap10k/PCK@0.1_bbox': 0.0,  # the same joints
+    }
+    for row, column in (('coco', 'a'), ('ap10k', 'c'), ('apt36k', 'c')):
+        assert 'no joint' in metric.matrix.cells[row, column].reason
+    own = metric.matrix.cells['ap10k', 'a']
+    assert own.figures['KS'].joints == 2 * len(get_skeleton('ap10k'))
+    assert own.missing['PCK@0.2_torso'].startswith('no person')
+
+
 def test_the_own_cell_is_what_the_plain_metric_says():
     samples = [sample('c', 'coco', i, off=4.0 * i) for i in range(5)]
     scores, _ = evaluate(samples)

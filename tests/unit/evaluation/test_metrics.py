@@ -64,6 +64,14 @@ def test_errors_may_be_divided_by_the_head():
         evaluate([sample('a', 'mpii')], thresholds={'head': [0.5]})
 
 
+def test_animals_have_no_torso():
+    samples = [sample('a', 'coco', off=4.0), sample('b', 'ap10k', off=7.0)]
+    scores, metric = evaluate(samples, thresholds={'bbox': [0.05], 'torso': [0.2]})
+    assert list(scores) == ['a/PCK@0.05_bbox', 'a/PCK@0.2_torso', 'b/PCK@0.05_bbox']
+    assert scores['b/PCK@0.05_bbox'] == 0.0
+    assert list(metric.table['b']['metrics']) == ['PCK@0.05_bbox']
+
+
 def test_hidden_joints_do_not_count():
     _, metric = evaluate([sample('a', 'coco', hidden=['nose', 'left_eye'])])
     figures = metric.table['a']['metrics']['PCK@0.05_bbox']

@@ -29,6 +29,8 @@ SIZES = dict(
     posetrack18=17,
     jhmdb=15,
     h36m=17,
+    ap10k=17,
+    apt36k=17,
 )
 
 
@@ -79,9 +81,27 @@ def test_longer_orders() -> None:
     assert whole.joints[20:23] == ('right_big_toe', 'right_small_toe', 'right_heel')
 
 
+def test_animals_are_in_the_order_of_ap10ks_annotations() -> None:
+    # `keypoints` of the categories in AP-10K's files; MMPose abbreviates them.
+    theirs = (
+        'left_eye right_eye nose neck root_of_tail left_shoulder left_elbow left_front_paw '
+        'right_shoulder right_elbow right_front_paw left_hip left_knee left_back_paw '
+        'right_hip right_knee right_back_paw'
+    )
+    short = {'left': 'L', 'right': 'R', 'front': 'F', 'back': 'B'}
+    ap10k = get_skeleton('ap10k')
+    for joint, name in zip(ap10k.joints, theirs.split(), strict=True):
+        words = [short.get(word, word) for word in name.split('_')]
+        assert joint.replace(' ', '_').lower() == '_'.join(words).lower()
+    apt36k = get_skeleton('apt36k')
+    assert (apt36k.name, apt36k.joints) == ('apt36k', ap10k.joints)
+    assert apt36k != ap10k
+
+
 @pytest.mark.parametrize(
     ('name', 'pairs'),
     [
+        ('ap10k', ((0, 1), (5, 8), (6, 9), (7, 10), (11, 14), (12, 15), (13, 16))),
         ('mpii', ((0, 5), (1, 4), (2, 3), (10, 15), (11, 14), (12, 13))),
         ('lsp', ((0, 5), (1, 4), (2, 3), (6, 11), (7, 10), (8, 9))),
     ],
@@ -112,6 +132,8 @@ def test_flips_swap_the_side_and_nothing_else(name: str) -> None:
         ('Human3.6M', 'h36m'),
         ('LSPET', 'lsp'),
         ('PoseTrack-18', 'posetrack18'),
+        ('AP-10K', 'ap10k'),
+        ('APT-36K', 'apt36k'),
     ],
 )
 def test_aliases(alias: str, name: str) -> None:

@@ -39,6 +39,10 @@ by_name = pytest.mark.parametrize('space', SPACES, ids=lambda space: space.name)
         (JointSpace.concat('coco', 'mpii', 'aic'), 47),
         (JointSpace.union('coco', 'ochuman'), 17),
         (JointSpace.union('coco', 'coco_wholebody'), 133),
+        (JointSpace.union('coco', 'ap10k'), 34),
+        (JointSpace.union('coco', 'ap10k', merge='near'), 34),
+        (JointSpace.union('ap10k', 'apt36k'), 17),
+        (JointSpace.union('coco', 'ap10k', 'apt36k'), 34),
     ],
     ids=lambda value: getattr(value, 'name', value),
 )
@@ -109,8 +113,9 @@ def test_flipping_twice_is_nothing(space: JointSpace) -> None:
     np.testing.assert_array_equal(flips[flips], np.arange(len(space)))
     mirrored = {space.joints[i] for i, j in enumerate(flips) if i != j}
     sided = {j for j in space.joints if {'left', 'right'} & set(j.replace('/', '_').split('_'))}
-    faces = {j for j in mirrored if '/face-' in j}  # WholeBody's own names do not tell the side
-    assert mirrored - faces == sided
+    # WholeBody's own names of the face do not tell the side; AP-10K abbreviates it.
+    other = {j for j in mirrored if '/face-' in j or j.startswith(('ap10k/', 'apt36k/'))}
+    assert mirrored - other == sided
 
 
 @by_name
@@ -361,6 +366,17 @@ def test_links_of_a_union_occur_once() -> None:
     assert len(links) == len(set(links))
     assert frozenset({space.index('left_elbow'), space.index('left_wrist')}) in links
     assert frozenset({space.index('upper_neck'), space.index('head_top')}) in links
+
+
+def test_animals_stay_apart_from_people() -> None:
+    space = JointSpace.union('coco', 'ap10k')
+    assert space.joints[:17] == COCO and set(space.joints[17:]).isdisjoint(COCO)
+    assert space.index('ap10k/L_Eye') == space.index('animal_left_eye')
+    assert space.index('coco/left_eye') == space.index('left_eye') != space.index('ap10k/L_Eye')
+    left, right = space.index('animal_left_front_paw'), space.index('animal_right_front_paw')
+    assert space.flip_indices[left] == right
+    apart = JointSpace.union('coco', 'mpii', 'ap10k', apart=['hip'])  # people's hips, that is
+    assert {'coco/left_hip', 'mpii/left_hip', 'animal_left_hip'} <= set(apart.joints)
 
 
 def test_half_bodies() -> None:

@@ -76,6 +76,14 @@ def test_sides_are_expanded() -> None:
     assert ontology.definitions['left_hip'].endswith('(left)')
 
 
+def test_a_skeleton_may_have_the_joints_of_another(raw) -> None:
+    ontology = Ontology.from_dict(raw)
+    assert ontology.skeletons['apt36k'] == ontology.skeletons['ap10k']
+    animal = {name for name in ontology.definitions if name.startswith('animal_')}
+    assert set(ontology.skeletons['ap10k'].values()) == animal
+    assert animal.isdisjoint(ontology.near) and animal.isdisjoint(ontology.derived)
+
+
 def test_face_sides_match_the_image(shared_data) -> None:
     """In a face that looks at the camera, the person's left points lie right in the image."""
     truth = json.loads((shared_data / 'real/coco/test_coco_wholebody.json').read_text())

@@ -95,6 +95,21 @@ def test_weights_sum_to_one_and_flips_commute(src: str, dst: str, options: dict)
         np.testing.assert_array_equal(matrix, np.eye(len(source)))
 
 
+ANIMALS = ('ap10k', 'apt36k')
+PEOPLE = [name for name in list_skeletons() if name not in ANIMALS]
+
+
+@pytest.mark.parametrize(('animal', 'person'), itertools.product(ANIMALS, PEOPLE))
+def test_nothing_leads_from_people_to_animals_or_back(animal: str, person: str) -> None:
+    for pair in ((animal, person), (person, animal)):
+        assert {c.relation for c in correspondences(*pair, approximate=True)} == {'none'}
+
+
+def test_the_animals_joints_are_the_same() -> None:
+    for pair in (ANIMALS, ANIMALS[::-1]):
+        assert all(c.relation == 'same' and c.exact for c in correspondences(*pair))
+
+
 def test_transfer_by_hand() -> None:
     coco, mpii = get_skeleton('coco'), get_skeleton('mpii')
     keypoints = np.zeros((2, 17, 2), dtype=np.float32)
