@@ -1,0 +1,1 @@
+"""One dataset with every representation for every image."""
