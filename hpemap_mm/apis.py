@@ -58,15 +58,15 @@ def load_model(
     """
     weights = read_checkpoint(checkpoint)
     if config is None:
-        config = checkpoint_config(weights, where=checkpoint)
-    elif not isinstance(config, Config):
-        config = load_config(config)
-    init_default_scope(config.get('default_scope', 'mmpose'))
+        settings = checkpoint_config(weights, where=checkpoint)
+    else:
+        settings = config if isinstance(config, Config) else load_config(config)
+    init_default_scope(settings.get('default_scope', 'mmpose'))
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     with config_errors('model'):
-        model = MODELS.build(config.model)
+        model = MODELS.build(settings.model)
     load_weights(model, weights, where=checkpoint, whole=True)
-    model.cfg = config
+    model.cfg = settings
     return model.to(device).eval()
 
 
@@ -83,7 +83,7 @@ def checkpoint_config(checkpoint: Mapping[str, Any], *, where: str | os.PathLike
     """
     model = (checkpoint.get('meta') or {}).get('model')
     size = model.get('backbone', {}).get('img_size') if isinstance(model, Mapping) else None
-    if size is None:
+    if model is None or size is None:
         what = 'does not say what model its weights are of'
         fix = 'name the config that it was trained with (--config)'
         raise DataError([Problem(str(where), what, fix)])

@@ -14,9 +14,6 @@ import numpy.typing as npt
 Array = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
 
-#: Variance of an anchor that is not there: its residual then says nothing.
-_ABSENT = 1e12
-
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorField:
@@ -24,12 +21,12 @@ class ErrorField:
 
     The error at a place is a Gaussian with a standard deviation of its own (by joint and score).
     Of it, a share is common to neighbouring places; the correlation of that share falls off
-    exponentially with the distance. What remains is noise of the single joint, to which the
-    annotator's comes. Its best linear prediction from the errors at the anchors is known as
+    exponentially with the distance. What remains is noise of the single joint, the model's and
+    the annotator's. The best linear prediction of an error from those at the anchors is known as
     kriging, or as regression by a Gaussian process (Rasmussen and Williams, 2006, section 2.2).
 
     Attributes:
-        share: Correlation of the errors of two joints at one place, 0 to 1.
+        share: Correlation of the errors of two joints at one place, 0 to less than 1.
         reach: Distance at which the correlation has fallen to 1/e of it, in sizes.
     """
 
@@ -40,13 +37,12 @@ class ErrorField:
         """Of the errors at places that far apart."""
         return self.share * np.exp(-distances / self.reach)
 
-    def covariance(self, places_NA2: Array, stds_NA: Array, noise_NA: Array) -> Array:
-        """(N, A, A) of the residuals that are seen at the anchors."""
+    def covariance(self, places_NA2: Array, stds_NA: Array) -> Array:
+        """(N, A, A) of the errors at the anchors."""
         distances = _distances(places_NA2, places_NA2)
         common = stds_NA[:, :, None] * stds_NA[:, None] * self.correlation(distances)
-        own = np.square(stds_NA) + np.square(noise_NA)
         index = np.arange(places_NA2.shape[1])
-        common[:, index, index] = own
+        common[:, index, index] = np.square(stds_NA)
         return common
 
     def anchored(
@@ -55,8 +51,7 @@ class ErrorField:
         stds_NK: Array,
         anchors_NA2: Array,
         anchor_stds_NA: Array,
-        residuals_NA2: Array,
-        noise_NA: Array,
+        errors_NA2: Array,
     ) -> tuple[Array, Array]:
         """What to add to predictions, and how sure they are then.
 
@@ -65,47 +60,44 @@ class ErrorField:
             stds_NK: Their standard deviations, of one axis.
             anchors_NA2: Predictions of annotated joints, finite.
             anchor_stds_NA: Their standard deviations; infinite where there is no such joint.
-            residuals_NA2: Annotation minus prediction; 0 where there is no such joint.
-            noise_NA: The annotator's standard deviations.
+            errors_NA2: Annotation minus prediction; 0 where there is no such joint.
 
         Returns:
             Corrections (N, K, 2) and standard deviations (N, K).
         """
-        absent = ~np.isfinite(anchor_stds_NA)
-        stds = np.where(absent, 0.0, anchor_stds_NA)
-        noise = np.where(absent, np.sqrt(_ABSENT), noise_NA)
-        covariance = self.covariance(anchors_NA2, stds, noise)
+        stds, covariance = self._present(anchors_NA2, anchor_stds_NA)
         cross_NKA = (
             stds_NK[:, :, None]
             * stds[:, None]
             * self.correlation(_distances(places_NK2, anchors_NA2))
         )
         weights_NKA = np.linalg.solve(covariance, cross_NKA.swapaxes(1, 2)).swapaxes(1, 2)
-        explained = (weights_NKA * cross_NKA).sum(-1)
-        variances = np.square(stds_NK) - explained
-        return weights_NKA @ residuals_NA2, np.sqrt(np.maximum(variances, 0.0))
+        variances = np.square(stds_NK) - (weights_NKA * cross_NKA).sum(-1)
+        return weights_NKA @ errors_NA2, np.sqrt(np.maximum(variances, 0.0))
 
-    def left_out(
-        self, places_NA2: Array, stds_NA: Array, residuals_NA2: Array, noise_NA: Array
-    ) -> tuple[Array, Array]:
-        """Each anchor's residual as the other anchors predict it.
+    def left_out(self, places_NA2: Array, stds_NA: Array, errors_NA2: Array) -> tuple[Array, Array]:
+        """Each anchor's error after what the other anchors say of it.
 
         Args:
             places_NA2: As in :meth:`anchored`.
             stds_NA: Infinite where there is no such joint.
-            residuals_NA2: As in :meth:`anchored`.
-            noise_NA: As in :meth:`anchored`.
+            errors_NA2: As in :meth:`anchored`.
 
         Returns:
-            What is left of the residuals (N, A, 2), and its standard deviation (N, A), with the
-            annotator's noise in both.
+            What is left of the errors (N, A, 2), and its standard deviation (N, A).
         """
+        inverse = np.linalg.inv(self._present(places_NA2, stds_NA)[1])
+        diagonal = np.diagonal(inverse, axis1=1, axis2=2)
+        return inverse @ errors_NA2 / diagonal[..., None], 1 / np.sqrt(diagonal)
+
+    def _present(self, places_NA2: Array, stds_NA: Array) -> tuple[Array, Array]:
+        """Standard deviations and covariance, in which an absent anchor is alone."""
         absent = ~np.isfinite(stds_NA)
         stds = np.where(absent, 0.0, stds_NA)
-        noise = np.where(absent, np.sqrt(_ABSENT), noise_NA)
-        inverse = np.linalg.inv(self.covariance(places_NA2, stds, noise))
-        diagonal = np.diagonal(inverse, axis1=1, axis2=2)
-        return inverse @ residuals_NA2 / diagonal[..., None], 1 / np.sqrt(diagonal)
+        covariance = self.covariance(places_NA2, stds)
+        index = np.arange(places_NA2.shape[1])
+        covariance[:, index, index] += absent
+        return stds, covariance
 
 
 def _distances(first_NA2: Array, second_NB2: Array) -> Array:

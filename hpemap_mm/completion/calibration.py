@@ -200,7 +200,7 @@ def _fit_field(
 ) -> tuple[ErrorField, float]:
     """The field under which left-out residuals are likeliest, and the factor that is left.
 
-    Likeliest under Laplace's law, which gross errors do not dominate.
+    Likeliest under Laplace's law, which gross errors do not dominate, at its best scale.
     """
     best: tuple[float, ErrorField, float] | None = None
     for share in _SHARES:
@@ -209,7 +209,8 @@ def _fit_field(
             left, stds = _left_out(field, parts, heads)
             distances = np.linalg.norm(left, axis=-1)
             gain = float(np.median(distances / stds)) / MEDIAN_RADIUS
-            cost = float(np.mean(np.log(stds) + np.abs(left / stds[:, None]).sum(-1) / 2))
+            apart = np.abs(left / stds[:, None]).mean()
+            cost = float(np.mean(np.log(stds)) + np.log(apart))
             if best is None or cost < best[0]:
                 best = cost, field, gain
     assert best is not None, 'there is always a field'
@@ -234,7 +235,6 @@ def _left_out(
                 np.nan_to_num(predicted.keypoints[rows] / sizes),
                 np.where(there, own, np.inf),
                 np.where(there[..., None], found, 0.0),
-                np.broadcast_to(annotator_noise(batch.skeleton), there.shape),
             )
             left.append(errors[there])
             stds.append(sigmas[there])

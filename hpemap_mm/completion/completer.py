@@ -68,8 +68,8 @@ class Completer:
         skeletons: What every person gets.
         translators: Calibrated translators; of a pair of skeletons at most one.
         calibration: Of the model's predictions; without it they are not used.
-        max_std: A joint whose standard deviation exceeds this many sizes (square roots of the
-            area) of the person is left empty.
+        max_std: A joint that is translated or predicted with a standard deviation of more than
+            this many sizes (square roots of the area) of the person is left empty.
 
     Raises:
         KeyError: A skeleton is unknown.
@@ -177,12 +177,9 @@ class Completer:
                 np.nan_to_num(own.keypoints / sizes[..., None]),
                 np.where(there, own_head.stds(np.nan_to_num(own.scores)), np.inf),
                 np.where(there[..., None], off, 0.0),
-                np.broadcast_to(annotator_noise(batch.skeleton), there.shape),
             )
             points = points + shift * sizes[..., None]
-            # Not surer than an annotator.
-            floor = annotator_noise(skeleton)
-            stds = np.hypot(left * self.calibration.gain, floor) * sizes
+            stds = left * self.calibration.gain * sizes
         return _paired(points, np.asarray(stds, float))
 
     # -- the choice -------------------------------------------------------------------------
@@ -201,7 +198,7 @@ class Completer:
         codes = np.array([_CODES[source] for source in SOURCES], np.uint8)
         provenance = np.where(used.sum(0) > 1, FUSED, codes[used.argmax(0)]).astype(np.uint8)
         provenance[~np.isfinite(stds)] = NONE
-        doubtful = stds > self.max_std * batch.sizes[:, None]
+        doubtful = (stds > self.max_std * batch.sizes[:, None]) & ~exact
         points[doubtful], stds[doubtful], provenance[doubtful] = np.nan, np.nan, NONE
         visibility = (provenance != NONE).astype(np.uint8)
         if skeleton is batch.skeleton:

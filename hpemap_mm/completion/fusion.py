@@ -49,7 +49,7 @@ def fuse(points_SNK2: Array, stds_SNK: Array) -> tuple[Array, Array, npt.NDArray
     # Of two axes: the disagreement's expectation is 2.
     stds = np.sqrt(variance * np.maximum(apart / 2, 1.0))
     found = there.any(0)
-    chosen = np.where(contradicts[..., None], own, mean)
+    chosen = np.where((contradicts | ~several)[..., None], own, mean)
     used = np.where(contradicts, is_best, there)
     return (
         np.where(found[..., None], chosen, np.nan),

@@ -6,24 +6,22 @@ from hpemap_mm.completion.anchoring import ErrorField
 FIELD = ErrorField(share=0.8, reach=0.3)
 
 
-def anchored(places, stds, anchors, anchor_stds, residuals, noise):
-    arrays = [
-        np.array(a, float)[None] for a in (places, stds, anchors, anchor_stds, residuals, noise)
-    ]
+def anchored(places, stds, anchors, anchor_stds, errors):
+    arrays = [np.array(a, float)[None] for a in (places, stds, anchors, anchor_stds, errors)]
     shift, left = FIELD.anchored(*arrays)
     return shift[0], left[0]
 
 
 def test_one_anchor_by_hand():
-    # The correlation at distance 0.3 is 0.8 / e; the anchor's variance is 1 + 0.25.
+    # The correlation at distance 0.3 is 0.8 / e.
     rho = 0.8 / np.e
-    shift, left = anchored([[0.3, 0]], [2], [[0, 0]], [1], [[5, -1]], [0.5])
-    assert shift[0] == pytest.approx(np.array([5, -1]) * 2 * rho / 1.25)
-    assert left[0] == pytest.approx(np.sqrt(4 - (2 * rho) ** 2 / 1.25))
+    shift, left = anchored([[0.3, 0]], [2], [[0, 0]], [1.5], [[5, -1]])
+    assert shift[0] == pytest.approx(np.array([5, -1]) * 2 * rho / 1.5)
+    assert left[0] == pytest.approx(np.sqrt(4 - (2 * rho) ** 2))
 
 
 def test_a_far_anchor_says_nothing():
-    shift, left = anchored([[50.0, 0]], [2], [[0, 0]], [1], [[5, -1]], [0.5])
+    shift, left = anchored([[50.0, 0]], [2], [[0, 0]], [1.5], [[5, -1]])
     assert np.abs(shift).max() < 1e-12
     assert left[0] == pytest.approx(2)
 
@@ -35,10 +33,9 @@ def test_an_absent_anchor_is_as_none():
         [[0, 0], [0.1, 0.1], [0.2, 0.2]],
         [1, np.inf, 0.5],
         [[1, 2], [0, 0], [2, 1]],
-        [0.1, 0.1, 0.1],
     )
     without = anchored(
-        [[0.1, 0], [0.2, 0.1]], [1, 2], [[0, 0], [0.2, 0.2]], [1, 0.5], [[1, 2], [2, 1]], [0.1, 0.1]
+        [[0.1, 0], [0.2, 0.1]], [1, 2], [[0, 0], [0.2, 0.2]], [1, 0.5], [[1, 2], [2, 1]]
     )
     for a, b in zip(with_absent, without, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9)
@@ -46,11 +43,11 @@ def test_an_absent_anchor_is_as_none():
 
 def test_left_out_is_anchored_by_the_others():
     rng = np.random.default_rng(0)
-    places, residuals = rng.uniform(0, 1, (3, 6, 2)), rng.normal(size=(3, 6, 2))
-    stds, noise = rng.uniform(0.5, 2, (3, 6)), rng.uniform(0.1, 0.3, (3, 6))
+    places, errors = rng.uniform(0, 1, (3, 6, 2)), rng.normal(size=(3, 6, 2))
+    stds = rng.uniform(0.5, 2, (3, 6))
     stds[1, 4] = np.inf
-    residuals[1, 4] = 0
-    left, sigmas = FIELD.left_out(places, stds, residuals, noise)
+    errors[1, 4] = 0
+    left, sigmas = FIELD.left_out(places, stds, errors)
     for n in range(3):
         for k in range(6):
             if not np.isfinite(stds[n, k]):
@@ -61,24 +58,20 @@ def test_left_out_is_anchored_by_the_others():
                 stds[n : n + 1, [k]],
                 places[n : n + 1, others],
                 stds[n : n + 1, others],
-                residuals[n : n + 1, others],
-                noise[n : n + 1, others],
+                errors[n : n + 1, others],
             )
-            np.testing.assert_allclose(left[n, k], residuals[n, k] - shift[0, 0], rtol=1e-6)
-            expected = np.hypot(remaining[0, 0], noise[n, k])
-            np.testing.assert_allclose(sigmas[n, k], expected, rtol=1e-6)
+            np.testing.assert_allclose(left[n, k], errors[n, k] - shift[0, 0], rtol=1e-6)
+            np.testing.assert_allclose(sigmas[n, k], remaining[0, 0], rtol=1e-6)
 
 
 def test_it_is_the_best_linear_prediction_of_drawn_errors():
     """Errors drawn from the field: the stated deviations are those that are seen."""
     rng = np.random.default_rng(1)
     places = rng.uniform(0, 0.6, (1, 5, 2))
-    stds, noise = np.array([[1.0, 2, 0.5, 1, 1.5]]), np.full((1, 5), 0.2)
-    covariance = FIELD.covariance(places, stds, noise)[0]
+    stds = np.array([[1.0, 2, 0.5, 1, 1.5]])
+    covariance = FIELD.covariance(places, stds)[0]
     drawn = rng.multivariate_normal(np.zeros(5), covariance, (20_000, 2)).transpose(0, 2, 1)
-    left, sigmas = FIELD.left_out(
-        np.repeat(places, 20_000, 0), np.repeat(stds, 20_000, 0), drawn, np.repeat(noise, 20_000, 0)
-    )
+    left, sigmas = FIELD.left_out(np.repeat(places, 20_000, 0), np.repeat(stds, 20_000, 0), drawn)
     np.testing.assert_allclose(left.std((0, 2)), sigmas[0], rtol=0.02)
     # Less is left than there was, and what is left has nothing to do with the other anchors.
     assert (left.std((0, 2)) < drawn.std((0, 2))).all()

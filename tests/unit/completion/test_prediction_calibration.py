@@ -16,7 +16,7 @@ from hpemap_mm.skeletons import get_skeleton
 COCO = get_skeleton('coco')
 
 
-def world(count=600, seed=0, share=0.7, reach=0.3, skeleton=COCO, noise=True):
+def world(count=600, seed=0, share=0.7, reach=0.3, skeleton=COCO):
     """Persons whose prediction errors follow a known law: 0.02 sizes at score 1, 0.1 at 0."""
     rng = np.random.default_rng(seed)
     joints = len(skeleton)
@@ -26,10 +26,7 @@ def world(count=600, seed=0, share=0.7, reach=0.3, skeleton=COCO, noise=True):
     stds = 0.1 - 0.08 * scores
     stds[:, skeleton.index('left_hip')] *= 2
     stds[:, skeleton.index('right_hip')] *= 2
-    spread = annotator_noise(skeleton) * noise
-    covariance = ErrorField(share=share, reach=reach).covariance(
-        places, stds, np.broadcast_to(spread, stds.shape)
-    )
+    covariance = ErrorField(share=share, reach=reach).covariance(places, stds)
     drawn = np.linalg.cholesky(covariance) @ rng.normal(size=(count, joints, 2))
     truth = (places + drawn) * sizes[:, None, None]
     visibility = np.where(rng.random((count, joints)) < 0.8, 2, 0).astype(np.uint8)
@@ -49,10 +46,8 @@ def test_the_law_is_found_again():
     batch, predicted, stds = world()
     calibration = PredictionCalibration.fit([(batch, predicted)])
     found = calibration.heads['coco'].stds(predicted.scores)
-    # With the annotators' noise in it, which is what predictions are compared with.
-    expected = np.hypot(stds, annotator_noise(COCO))
     inner = np.abs(predicted.scores - 0.5) < 0.4
-    ratio = (found / expected)[inner]
+    ratio = (found / stds)[inner]
     assert np.median(ratio) == pytest.approx(1, abs=0.05)
     assert np.quantile(np.abs(ratio - 1), 0.9) < 0.25
     gains = calibration.heads['coco'].gains
