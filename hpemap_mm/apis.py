@@ -21,6 +21,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.structures import InstanceData
 
+from hpemap_mm.checkpoints import model_config_of
 from hpemap_mm.engine.checkpoint import load_weights, read_checkpoint
 from hpemap_mm.engine.images import read_image
 from hpemap_mm.engine.launch import load_config
@@ -79,10 +80,11 @@ def checkpoint_config(checkpoint: Mapping[str, Any], *, where: str | os.PathLike
         where: The file, for the message.
 
     Raises:
-        DataError: The checkpoint carries none.
+        DataError: The checkpoint carries none, or one that names what is no model of ours.
     """
-    model = (checkpoint.get('meta') or {}).get('model')
-    size = model.get('backbone', {}).get('img_size') if isinstance(model, Mapping) else None
+    # Checked: MMEngine would call whatever a stranger's file names as a type.
+    model = model_config_of(checkpoint.get('meta') or {}, where=where)
+    size = None if model is None else model['backbone'].get('img_size')
     if model is None or size is None:
         what = 'does not say what model its weights are of'
         fix = 'name the config that it was trained with (--config)'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import torch
 from mmengine.logging import MMLogger
 from torch import nn
 
-from hpemap_mm.errors import DataError, Problem, ProblemList
+from hpemap_mm.checkpoints import read_file
+from hpemap_mm.errors import DataError, ProblemList
 from hpemap_mm.models import check_checkpoint_heads
 
 _STEP = re.compile(r'^(?:epoch|iter)_(\d+)\.pth$')
@@ -24,7 +24,7 @@ def read_checkpoint(
     """Read a checkpoint with ``weights_only=True``: nothing in the file is executed.
 
     Args:
-        path: A ``.pth`` file with a ``state_dict``, as MMEngine writes, or a bare state dict.
+        path: A file with a ``state_dict``, as MMEngine writes, a bare state dict, or safetensors.
         map_location: Device for the tensors.
 
     Returns:
@@ -34,35 +34,7 @@ def read_checkpoint(
         DataError: The file is missing, empty, truncated, holds no weights, or holds Python
             objects that would have to be executed to be read.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise _error(path, 'no such checkpoint', 'check the path; train.py prints where it saves')
-    if path.stat().st_size == 0:
-        raise _error(path, 'the file is empty', 'use another checkpoint; this one was cut off')
-    try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
-        raise _error(
-            path,
-            f'reading it would execute code or it is no checkpoint ({reason})',
-            'get the weights as a plain state dict or safetensors from whoever made the file',
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise _error(
-            path, f'the file is damaged ({error})', 'copy it again, or use another checkpoint'
-        ) from error
-    if not isinstance(checkpoint, dict):
-        kind = type(checkpoint).__name__
-        raise _error(path, f'it holds a {kind}, not weights', 'pass a checkpoint of train.py')
-    if 'state_dict' not in checkpoint:
-        if not checkpoint or not all(isinstance(v, torch.Tensor) for v in checkpoint.values()):
-            keys = ', '.join(map(str, list(checkpoint)[:5])) or 'none'
-            raise _error(
-                path, f'it has no state_dict (keys: {keys})', 'pass a checkpoint of train.py'
-            )
-        checkpoint = {'state_dict': checkpoint}
-    return checkpoint
+    return read_file(path, map_location)
 
 
 def load_weights(
@@ -132,7 +104,3 @@ def find_resumable(work_dir: str | os.PathLike[str]) -> Path | None:
             continue
         return path
     return None
-
-
-def _error(path: Path, what: str, fix: str) -> DataError:
-    return DataError([Problem(str(path), what, fix)])

@@ -1,0 +1,290 @@
+"""Models of ours and their weights: into the common form, and a config that builds the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.registry import DefaultScope
+from mmpose.models.heads import HeatmapHead
+from mmpose.registry import KEYPOINT_CODECS
+from mmpose.registry import MODELS as MMPOSE_MODELS
+from torch import Tensor, nn
+
+from hpemap_mm.checkpoints.shapes import head_shapes
+from hpemap_mm.checkpoints.weights import HeadWeights, PoseWeights
+from hpemap_mm.errors import DataError, Problem, ProblemList
+from hpemap_mm.models import (
+    JointSpacePoseEstimator,
+    MultiHeadPoseEstimator,
+    SoftmaxHeatmapHead,
+    ViTPoseBackbone,
+    ViTPoseMoEBackbone,
+)
+from hpemap_mm.registry import MODELS
+from hpemap_mm.skeletons import JointSpace
+
+#: ImageNet's, in the 0 to 255 of MMPose.
+PREPROCESSOR: dict[str, Any] = {
+    'type': 'PoseDataPreprocessor',
+    'mean': [123.675, 116.28, 103.53],
+    'std': [58.395, 57.12, 57.375],
+    'bgr_to_rgb': True,
+}
+_HEADS = {'classic': 'hpemap_mm.ClassicHeatmapHead', 'simple': 'hpemap_mm.SimpleHeatmapHead'}
+_ESTIMATORS = ('hpemap_mm.MultiHeadPoseEstimator', 'hpemap_mm.JointSpacePoseEstimator')
+_BACKBONES = ('hpemap_mm.ViTPoseBackbone', 'hpemap_mm.ViTPoseMoEBackbone')
+_READS_FILES = ('init_cfg', 'pretrained', 'pretrained_file')
+_FIX = 'use a MultiHead or JointSpace estimator with a ViTPose backbone and its decoders'
+
+
+def pose_weights_of(
+    model: nn.Module, tensors: Mapping[str, Tensor] | None = None, *, where: object = 'model'
+) -> PoseWeights:
+    """The weights of a model that was built from a config.
+
+    Args:
+        model: A MultiHeadPoseEstimator or JointSpacePoseEstimator with a ViTPose backbone, dense
+            or of experts, and ViTPose's decoders.
+        tensors: The weights to take, for example of a file; the model's own where None. The model
+            may then be on the meta device.
+        where: For messages.
+
+    Raises:
+        DataError: It is another model, or the tensors are not the model's.
+    """
+    heads = heads_of_model(model, where)
+    backbone: Any = model.backbone
+    state = model.state_dict()
+    if tensors is not None:
+        _check_same(tensors, state, where)
+        state = dict(tensors)
+    moe = isinstance(backbone, ViTPoseMoEBackbone)
+    return PoseWeights(
+        arch=backbone.arch,
+        grid=backbone.grid,
+        backbone=_below('backbone.', state),
+        heads={
+            name: HeadWeights(layout=layout, tensors=_below(prefix, state), **owner)
+            for name, (layout, prefix, owner) in heads.items()
+        },
+        experts=tuple(backbone.experts) if moe else (),
+        serves=dict(backbone.serves) if moe else {},
+    )
+
+
+def build_on_meta(config: Mapping[str, Any]) -> nn.Module:
+    """A model without its memory; files that the config names are not read."""
+    import hpemap_mm.models  # noqa: F401 - registers
+
+    with DefaultScope.overwrite_default_scope('mmpose'), torch.device('meta'):
+        return MODELS.build(without_files(config))
+
+
+def initial_model(config: Mapping[str, Any], *, seed: int) -> nn.Module:
+    """A model with the initial weights of a seed; files that the config names are not read."""
+    with DefaultScope.overwrite_default_scope('mmpose'), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = MODELS.build(without_files(config))
+        model.init_weights()
+    return model
+
+
+def model_config_of(meta: Mapping[str, Any], *, where: object) -> dict[str, Any] | None:
+    """The model's config that a file of ours carries, None where it carries none.
+
+    It may be built: MMEngine imports and calls whatever a ``type`` names, ``os.system`` too, so
+    every ``type`` must be a class that MMPose or hpemap_mm has registered, and nothing may name a
+    further file.
+
+    Raises:
+        DataError: A ``type`` is no registered class, or a file is named.
+    """
+    import hpemap_mm.models  # noqa: F401 - registers
+
+    config = meta.get('model')
+    if not isinstance(config, Mapping):
+        return None
+    problems = ProblemList()
+    known = {f'hpemap_mm.{name}' for name, built in MODELS.module_dict.items() if _is_module(built)}
+    known |= {name for name, built in MMPOSE_MODELS.module_dict.items() if _is_module(built)}
+    known |= set(KEYPOINT_CODECS.module_dict)
+    fix = 'do not use this file without a config of your own (--config)'
+    for path, choices in (('type', _ESTIMATORS), ('backbone.type', _BACKBONES)):
+        value: Any = config
+        for key in path.split('.'):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value not in choices:
+            problems.add(where, f'model.{path} is {value!r}, none of {", ".join(choices)}', fix)
+    for path, key, value in _walk(config, 'model'):
+        if key == 'type' and not (isinstance(value, str) and value in known):
+            problems.add(where, f'{path} is {value!r}, which is no registered class', fix)
+        if key in _READS_FILES and value is not None:
+            problems.add(where, f'{path} names a further file ({value!r})', fix)
+    problems.raise_if_any()
+    return dict(config)
+
+
+def model_config(weights: PoseWeights) -> dict[str, Any]:
+    """A config that builds the model, in plain lists and dicts.
+
+    Raises:
+        DataError: There are no heads, or the config of the joint space is not known.
+    """
+    if not weights.heads:
+        raise DataError([Problem('weights', 'a backbone alone is no model', 'pass --config')])
+    config: dict[str, Any] = {'data_preprocessor': dict(PREPROCESSOR), 'backbone': {}}
+    arch = weights.arch
+    fields = ('embed_dim', 'depth', 'num_heads', 'patch_size', 'padding', 'mlp_ratio')
+    config['backbone'] = {
+        'type': 'hpemap_mm.ViTPoseBackbone',
+        'arch': weights.letter or {name: getattr(arch, name) for name in fields},
+        'img_size': list(weights.input_size),
+    }
+    if not weights.final_norm:
+        config['backbone']['final_norm'] = False
+    if weights.experts:
+        config['backbone'] |= {
+            'type': 'hpemap_mm.ViTPoseMoEBackbone',
+            'experts': list(weights.experts),
+            'expert_width': weights.expert_width,
+        }
+        if weights.serves:
+            config['backbone']['serves'] = dict(weights.serves)
+    heads = list(weights.heads.values())
+    config['head'] = {
+        'type': _HEADS[heads[0].layout],
+        'in_channels': arch.embed_dim,
+        'loss': {'type': 'KeypointMSELoss', 'use_target_weight': True},
+        'decoder': codec(weights),
+    }
+    config['test_cfg'] = {'flip_test': True, 'flip_mode': 'heatmap', 'shift_heatmap': False}
+    if heads[0].space is not None:
+        space = config_of_space(heads[0].space)
+        return {'type': 'hpemap_mm.JointSpacePoseEstimator', 'joint_space': space, **config}
+    others: dict[str, dict[str, Any]] = {}
+    for name, head in weights.heads.items():
+        override: dict[str, Any] = {}
+        if name != head.skeleton:
+            override['skeleton'] = head.skeleton
+        if head.layout != heads[0].layout:
+            override['type'] = _HEADS[head.layout]
+        if override:
+            others[name] = override
+    named = [name for name, head in weights.heads.items() if name == head.skeleton]
+    if others:
+        config['heads'] = others
+    return {'type': 'hpemap_mm.MultiHeadPoseEstimator', 'skeletons': named, **config}
+
+
+def codec(weights: PoseWeights) -> dict[str, Any]:
+    """ViTPose's heatmaps: UDP, a quarter of the input, sigma 2."""
+    width, height = weights.input_size
+    stride = weights.arch.patch_size // 4
+    return {
+        'type': 'UDPHeatmap',
+        'input_size': [width, height],
+        'heatmap_size': [width // stride, height // stride],
+        'sigma': 2,
+    }
+
+
+def config_of_space(space: JointSpace) -> dict[str, Any]:
+    """A config that builds a joint space.
+
+    Raises:
+        DataError: None was found that does.
+    """
+    skeletons = [skeleton.name for skeleton in space.skeletons]
+    candidates: list[dict[str, Any]] = [{'kind': 'preset', 'name': space.name}]
+    for merge in ('same', 'near'):
+        union = {'kind': 'union', 'skeletons': skeletons, 'merge': merge}
+        candidates += [union, {**union, 'order': list(space.joints), 'name': space.name}]
+    concat = {'kind': 'concat', 'skeletons': skeletons}
+    candidates += [concat, {**concat, 'order': list(space.joints), 'name': space.name}]
+    for config in candidates:
+        try:
+            built = JointSpace.from_config(config)
+        except (KeyError, ValueError):
+            continue  # another kind of space
+        if (built.joints, built.rows) == (space.joints, space.rows):
+            return config
+    what = f'no config is known that makes the joint space {space.name}'
+    raise DataError([Problem('joint space', what, 'pass --config with the model')])
+
+
+def heads_of_model(model: nn.Module, where: object) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Of each head its layout, the beginning of its names, and its skeleton or space."""
+    if not isinstance(model, MultiHeadPoseEstimator | JointSpacePoseEstimator):
+        raise _error(where, f'a {type(model).__name__} cannot be converted')
+    if not isinstance(model.backbone, ViTPoseBackbone):
+        raise _error(where, f'a {type(model.backbone).__name__} cannot be converted')
+    if model.with_neck or len(getattr(model, 'head_necks', ())):
+        raise _error(where, 'a model with a neck cannot be converted')
+    modules: dict[str, nn.Module]
+    owners: dict[str, dict[str, Any]]
+    if isinstance(model, JointSpacePoseEstimator):
+        space = model.space
+        modules, owners = {space.name: model.head.head}, {space.name: {'space': space}}
+    else:
+        modules = dict(model.heads.items())
+        owners = {name: {'skeleton': s.name} for name, s in model.skeletons.items()}
+    found = {}
+    for name, prefix in model.head_prefixes.items():
+        head: Any = modules[name]
+        if not isinstance(head, HeatmapHead) or isinstance(head, SoftmaxHeatmapHead):
+            raise _error(where, f'head {name!r}, a {type(head).__name__}, cannot be converted')
+        shapes = {key: tuple(t.shape) for key, t in head.state_dict().items()}
+        for layout in _HEADS:
+            # A plain HeatmapHead of the simple decoder's weights lacks its upsampling.
+            plain = layout == 'simple' and not hasattr(head, 'layout')
+            wanted = head_shapes(layout, dim=head.in_channels, joints=head.out_channels)
+            if shapes == wanted and not plain:
+                found[name] = (layout, prefix, owners[name])
+        if name not in found:
+            raise _error(where, f"head {name!r} is none of ViTPose's two decoders")
+    return found
+
+
+def _check_same(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor], where: object) -> None:
+    problems = ProblemList()
+    fix = 'use the config that the weights were trained with'
+    for key in sorted(tensors.keys() ^ state.keys()):
+        whose = 'the model lacks' if key in tensors else 'the file lacks'
+        problems.add(where, f'{whose} {key}', fix)
+    for key in sorted(tensors.keys() & state.keys()):
+        got, wanted = tuple(tensors[key].shape), tuple(state[key].shape)
+        if got != wanted:
+            problems.add(where, f'{key} has shape {got}, the model needs {wanted}', fix)
+    problems.raise_if_any()
+
+
+def _is_module(built: Any) -> bool:
+    return isinstance(built, type) and issubclass(built, nn.Module)
+
+
+def _walk(value: Any, path: str) -> Any:
+    """Every entry of nested dicts and lists: where it is, its key, its value."""
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for key, item in items:
+        yield f'{path}.{key}', key, item
+        if isinstance(item, Mapping | list | tuple):
+            yield from _walk(item, f'{path}.{key}')
+
+
+def without_files(config: Any) -> Any:
+    """A config without the files of weights that it names."""
+    if isinstance(config, Mapping):
+        return {k: without_files(v) for k, v in config.items() if k not in _READS_FILES}
+    if isinstance(config, list | tuple):
+        return type(config)(without_files(item) for item in config)
+    return config
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+
+
+def _error(where: object, what: str) -> DataError:
+    return DataError([Problem(str(where), what, f'{_FIX}')])

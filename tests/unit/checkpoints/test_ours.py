@@ -1,0 +1,199 @@
+"""Models of ours: into the common form and back, and configs in files of strangers."""
+
+from functools import cache
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from published import THREE, same, vitpose, vitpose_plus
+
+from hpemap_mm.checkpoints import (
+    build_on_meta,
+    configs_like,
+    load_pose_weights,
+    model_config,
+    model_config_of,
+    pose_weights_of,
+    read_tensors,
+    to_hpemap,
+    write_weights,
+)
+from hpemap_mm.errors import DataError
+from hpemap_mm.registry import MODELS
+
+ARCH = dict(embed_dim=16, depth=2, num_heads=2)
+CODEC = dict(type='UDPHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=2)
+LOSS = dict(type='KeypointMSELoss', use_target_weight=True)
+CLASSIC = dict(
+    type='HeatmapHead',
+    in_channels=16,
+    deconv_out_channels=(256, 256),
+    deconv_kernel_sizes=(4, 4),
+    decoder=CODEC,
+    loss=LOSS,
+)
+SIMPLE = dict(type='hpemap_mm.SimpleHeatmapHead', in_channels=16, decoder=CODEC, loss=LOSS)
+DENSE = dict(type='hpemap_mm.ViTPoseBackbone', arch=ARCH, img_size=(48, 64))
+MOE = dict(
+    DENSE,
+    type='hpemap_mm.ViTPoseMoEBackbone',
+    experts=['coco', 'mpii'],
+    expert_width=5,
+    serves={'aic': 'mpii'},
+)
+UNION = dict(kind='union', skeletons=['coco', 'mpii', 'aic'])
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope('mmpose')
+
+
+def multi_head(backbone=DENSE, head=CLASSIC, **kwargs):
+    return dict(
+        type='hpemap_mm.MultiHeadPoseEstimator',
+        backbone=backbone,
+        skeletons=kwargs.pop('skeletons', ['coco', 'mpii']),
+        head=head,
+        **kwargs,
+    )
+
+
+def joint_space(backbone=DENSE, head=CLASSIC, space=UNION):
+    return dict(
+        type='hpemap_mm.JointSpacePoseEstimator', backbone=backbone, head=head, joint_space=space
+    )
+
+
+MODELS_OF_OURS = {
+    'dense': multi_head(),
+    'simple': multi_head(head=SIMPLE),
+    'no-last-norm': multi_head(dict(DENSE, final_norm=False)),
+    'mixed': multi_head(
+        heads=dict(mpii=dict(SIMPLE, _delete_=True), lsp_train=dict(skeleton='lsp'))
+    ),
+    'moe': multi_head(MOE, heads=dict(of_aic=dict(skeleton='aic'))),
+    'union': joint_space(),
+    'near': joint_space(space=dict(UNION, merge='near')),
+    'concat': joint_space(space=dict(kind='concat', skeletons=['coco', 'lsp'])),
+    'preset': joint_space(head=SIMPLE, space=dict(kind='preset', name='bmp-23')),
+    'moe-union': joint_space(MOE),
+}
+
+
+def built(config):
+    torch.manual_seed(0)
+    return MODELS.build(config).eval()
+
+
+@pytest.mark.parametrize('name', MODELS_OF_OURS)
+def test_into_the_common_form_and_back(tmp_path, name):
+    model = built(MODELS_OF_OURS[name])
+    weights = pose_weights_of(model)
+    tensors = to_hpemap(weights)
+    assert same(tensors, dict(model.state_dict()))
+    # The config that goes with the file builds the same model, which gives the same heatmaps.
+    for suffix in ('.pth', '.safetensors'):
+        path = tmp_path / f'x{suffix}'
+        write_weights(path, tensors, {'model': model_config(weights)})
+        again = built(model_config_of(read_tensors(path).meta, where=path))
+        again.load_state_dict(read_tensors(path).tensors, strict=True)
+        loaded = load_pose_weights(path)
+        assert loaded.found.kind == 'hpemap'
+        assert same(to_hpemap(loaded.known()), tensors)
+        known = loaded.known()
+        assert (known.experts, dict(known.serves)) == (weights.experts, dict(weights.serves))
+    x = torch.randn(1, 3, 64, 48)
+    with torch.no_grad():
+        a, b = model(x, None, mode='tensor'), again(x, None, mode='tensor')
+    as_dict = (lambda out: out) if isinstance(a, dict) else (lambda out: {'space': out})
+    assert same(as_dict(a), as_dict(b))
+
+
+def test_without_a_config_names_and_widths_tell(tmp_path):
+    weights = pose_weights_of(built(multi_head()))
+    write_weights(tmp_path / 'x.pth', to_hpemap(weights), {})
+    found = load_pose_weights(tmp_path / 'x.pth', num_heads=2).known()
+    assert list(found.heads) == ['coco', 'mpii'] and same(to_hpemap(found), to_hpemap(weights))
+    weights = pose_weights_of(built(MODELS_OF_OURS['mixed']))
+    write_weights(tmp_path / 'x.pth', to_hpemap(weights), {})
+    question = load_pose_weights(tmp_path / 'x.pth', num_heads=2).question
+    assert "heads ['lsp_train'] are named for no skeleton" in str(question)
+    # A model says so, too; and one of other weights is refused.
+    model = build_on_meta(MODELS_OF_OURS['mixed'])
+    found = load_pose_weights(tmp_path / 'x.pth', model=model).known()
+    assert same(to_hpemap(found), to_hpemap(weights))
+    with pytest.raises(DataError, match='the model lacks heads.lsp_train'):
+        load_pose_weights(tmp_path / 'x.pth', model=build_on_meta(multi_head()))
+
+
+def test_models_that_cannot_be_converted():
+    timm = dict(type='hpemap_mm.TimmBackbone', model_name='vit_tiny_patch16_224', img_size=(48, 64))
+    softmax = dict(SIMPLE, type='hpemap_mm.SoftmaxHeatmapHead', layout='simple', loss=None)
+    narrow = dict(CLASSIC, deconv_out_channels=(8, 8))
+    for config, message in (
+        (multi_head(timm, dict(SIMPLE, in_channels=192)), 'a TimmBackbone cannot be converted'),
+        (multi_head(head=softmax), "head 'coco', a SoftmaxHeatmapHead, cannot"),
+        (multi_head(head=narrow), "head 'coco' is none of ViTPose's two decoders"),
+    ):
+        with pytest.raises(DataError, match=message):
+            pose_weights_of(build_on_meta(config))
+    with pytest.raises(DataError, match='a Linear cannot be converted'):
+        pose_weights_of(torch.nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize(
+    ('path', 'value', 'message'),
+    [
+        (('type',), 'os.system', r"model\.type is 'os\.system'"),
+        (('backbone', 'type'), 'subprocess.run', r"backbone\.type is 'subprocess\.run'"),
+        (('head', 'loss', 'type'), 'builtins.print', r"head\.loss\.type is 'builtins\.print'"),
+        (('head', 'decoder'), [dict(type='os.system')], r"decoder\.0\.type is 'os\.system'"),
+        (('head', 'type'), 'hpemap_mm.LoadedTranslator', 'no registered class'),
+        (('backbone', 'type'), 'hpemap_mm.TimmBackbone', 'none of hpemap_mm.ViTPoseBackbone'),
+        (('backbone', 'init_cfg'), dict(type='Pretrained', checkpoint='x'), 'a further file'),
+        (('head', 'type'), ['os', 'system'], 'no registered class'),
+        (('backbone',), 'os.system', r'backbone\.type is None'),
+    ],
+)
+def test_a_config_in_a_file_may_name_registered_classes_only(tmp_path, path, value, message):
+    # MMEngine imports and calls what 'type' names.
+    weights = pose_weights_of(built(multi_head()))
+    config = model_config(weights)
+    inner = config
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    write_weights(tmp_path / 'x.pth', to_hpemap(weights), {'model': config})
+    with pytest.raises(DataError, match=message):
+        load_pose_weights(tmp_path / 'x.pth')
+
+
+def test_the_registry_does_call_what_a_type_names(tmp_path):
+    # Why the test above matters.
+    MODELS.build(dict(type='os.mkdir', path=str(tmp_path / 'called')))
+    assert (tmp_path / 'called').exists()
+
+
+def test_the_shipped_config_of_a_model_is_found(tmp_path, project_root, monkeypatch):
+    folder = project_root / 'configs'
+    # Each is read once for all of the questions.
+    monkeypatch.setattr(Config, 'fromfile', cache(Config.fromfile))
+
+    def names(state, **options):
+        torch.save({'state_dict': state}, tmp_path / 'x.pth')
+        weights = load_pose_weights(tmp_path / 'x.pth', **options).known()
+        return [path.stem for path in configs_like(weights, folder)]
+
+    three = names(vitpose(THREE, depth=12))
+    assert three == ['multihead_vitpose-s_8xb128-210e_coco-mpii-aic_256x192']
+    union = names(vitpose((23,), depth=12), space=UNION)
+    assert union == ['union_vitpose-s_8xb128-210e_coco-mpii-aic_256x192']
+    (plus,) = names(vitpose_plus(depth=12))
+    assert plus.startswith('moe_vitpose-s') and plus.endswith('wholebody_256x192')
+    # The predecessor's order is another one, and no config has the simple decoder.
+    assert names(vitpose((23,), depth=12)) == []
+    assert names(vitpose(THREE, depth=12, layout='simple')) == []
+    # Experts of another order are another model's.
+    assert names(vitpose_plus(THREE, depth=12)) == []

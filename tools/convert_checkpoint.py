@@ -1,0 +1,303 @@
+"""Convert anybody's ViTPose weights: python tools/convert_checkpoint.py SRC DST [--to mmpose].
+
+Reads ViTPose, ViTPose++, MMPose 1.x, Hugging Face, MAE, timm and our own files without executing
+anything in them, tells what it found, and writes for hpemap_mm (as its models are trained and
+tested here), MMPose, Hugging Face or ViTPose. ``--inspect`` only tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+import hpemap_mm  # noqa: F401 - prepares MMPose before anything imports it
+from hpemap_mm import checkpoints
+from hpemap_mm.checkpoints import KINDS, PoseWeights
+from hpemap_mm.commandline import relative_to_here, run_tool
+from hpemap_mm.errors import DataError, Problem
+from hpemap_mm.files import write_json
+from hpemap_mm.version import __version__
+
+TARGETS = ('hpemap', 'mmpose', 'hf', 'vitpose')
+#: Input of ViTPose (w, h), to which a backbone of square images is brought.
+USUAL_INPUT = (192, 256)
+
+
+class Output(NamedTuple):
+    """What is to be written, and what is to be said about it."""
+
+    tensors: Mapping[str, Tensor]
+    meta: dict[str, Any]
+    lines: Sequence[str] = ()
+    unused: Mapping[str, str] = {}
+    json: Mapping[str, dict[str, Any]] = {}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, read, tell, convert, write."""
+    args = build_parser().parse_args(argv)
+    config = None
+    if args.config is not None:
+        from hpemap_mm.engine.launch import load_config
+
+        config = load_config(args.config)
+    target = check_options(args)
+    # A config describes the target where that is a model of ours, and the source elsewhere.
+    fills = config is not None and args.to == 'hpemap' and not args.inspect
+    source_model = checkpoints.build_on_meta(config.model) if config and not fills else None
+    loaded = checkpoints.load_pose_weights(
+        args.src,
+        kind=args.source,
+        num_heads=args.num_heads,
+        source_grid=args.source_grid,
+        skeletons=args.skeletons,
+        space=space_of(args.space),
+        # Experts of the file are named; a dense file gets them, see below.
+        experts=args.experts,
+        model=source_model,
+    )
+    print(relative_to_here(args.src))
+    for line in checkpoints.describe(loaded.found, loaded.weights):
+        print(f'  {line}')
+    for note in loaded.notes:
+        print(f'  note       {note}')
+    if args.inspect:
+        if loaded.question is not None:
+            print(f'  question   {loaded.question.problems[0]}')
+        return 0
+    assert target is not None
+    weights, lines = shaped(loaded.known(), args, dense=not loaded.found.experts, fills=fills)
+    if fills:
+        assert config is not None
+        output = for_config(weights, config, args)
+    else:
+        output = {'hpemap': for_us, 'mmpose': for_mmpose, 'hf': for_hf, 'vitpose': for_vitpose}[
+            args.to
+        ](weights, target)
+    write(target, output)
+    print(relative_to_here(args.dst))
+    print(f'  written    {checkpoints.counts(output.tensors)}, for {args.to}')
+    for reason, names in checkpoints.by_reason(output.unused).items():
+        print(f'  not used   {checkpoints.some(names)}: {reason}')
+    for line in (*lines, *output.lines):
+        print(f'  {line}')
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(description="Convert anybody's ViTPose weights.")
+    add = parser.add_argument
+    add('src', type=Path, metavar='SRC', help='.pth, .bin, .safetensors, or a Hugging Face folder')
+    add('dst', type=Path, metavar='DST', nargs='?', help='.pth or .safetensors; a folder for hf')
+    kinds = ('auto', *KINDS)
+    add('--from', dest='source', choices=kinds, default='auto', help='what SRC is (default: auto)')
+    add('--to', choices=TARGETS, default='hpemap', help='whose weights to write (default: hpemap)')
+    add('--inspect', action='store_true', help='only tell what SRC is')
+    add(
+        '--config',
+        metavar='CONFIG',
+        help='the model to fill; with --inspect or another --to, the one that SRC is of',
+    )
+    add(
+        '--skeletons',
+        nargs='+',
+        metavar='NAME',
+        help='of the heads, in the order of SRC; name=skeleton gives a head another name',
+    )
+    add('--space', help='joint space of the one head: seed-21, bmp-23, union:coco,mpii, ...')
+    add('--skeleton', metavar='NAME', help='only this one: its head, and its expert made dense')
+    add('--keep-experts', action='store_true', help='with --skeleton: keep all experts')
+    add('--expert', metavar='NAME', help='the expert to make dense, or to begin new ones from')
+    add(
+        '--experts',
+        nargs='+',
+        metavar='NAME',
+        help='names of the experts of SRC, in its order; of a dense SRC: make these from it',
+    )
+    size = dict(nargs=2, type=int, metavar=('W', 'H'))
+    add('--input-size', **size, help='pixels; resizes the position embedding')
+    add('--source-grid', **size, help='patches of SRC, where their number is ambiguous')
+    add('--num-heads', type=int, metavar='N', help='attention heads, where SRC does not tell')
+    return parser
+
+
+def check_options(args: argparse.Namespace) -> Path | None:
+    """Before anything is read: options that fit together, a place to write to; that file."""
+
+    def refuse(what: str, fix: str) -> None:
+        raise DataError([Problem('options', what, fix)])
+
+    if args.source_grid is not None:
+        args.source_grid = tuple(args.source_grid)
+    if args.inspect:
+        return None
+    if args.dst is None:
+        refuse('there is no DST', 'name the file to write, or pass --inspect')
+    if args.skeleton and args.expert:
+        refuse('--skeleton and --expert both choose an expert', 'pass one of them')
+    if args.input_size and (args.config and args.to == 'hpemap'):
+        refuse('--config says the input size already', 'leave --input-size out')
+    target: Path = args.dst
+    if args.to == 'hf' and target.suffix != '.safetensors':
+        target = target / 'model.safetensors'
+    elif args.to != 'hf' and target.suffix not in ('.pth', '.pt', '.bin', '.safetensors'):
+        refuse(f'DST {args.dst} has no suffix of weights', 'name it .pth or .safetensors')
+    beside = [target.with_name('config.json')] if args.to == 'hf' else []
+    source = args.src
+    sources = [source, *source.glob('*')] if source.is_dir() else [source]
+    for path in (target, *beside):
+        checkpoints.check_target(path, sources=sources)
+    return target
+
+
+def space_of(text: str | None) -> str | dict[str, Any] | None:
+    """A joint space from the command line: a preset, or ``union:coco,mpii``."""
+    if text is None or ':' not in text:
+        return text
+    kind, _, names = text.partition(':')
+    if kind not in ('union', 'concat'):
+        what = f'--space {text}'
+        raise DataError([Problem('options', what, 'name a preset, union:A,B or concat:A,B')])
+    return {'kind': kind, 'skeletons': names.split(',')}
+
+
+def shaped(
+    weights: PoseWeights, args: argparse.Namespace, *, dense: bool, fills: bool
+) -> tuple[PoseWeights, list[str]]:
+    """The weights as the options want them, and what was done."""
+    lines = []
+    size = args.input_size or (None if weights.heads or fills else USUAL_INPUT)
+    if size is not None and tuple(size) != weights.input_size:
+        patch = weights.arch.patch_size
+        if size[0] % patch or size[1] % patch:
+            what = f'input of {size[0]} x {size[1]}'
+            raise DataError([Problem('options', what, f'use multiples of {patch}')])
+        old = weights.input_size
+        weights = weights.resized((size[0] // patch, size[1] // patch))
+        lines.append(
+            f'resized    position embedding from {old[0]} x {old[1]} '
+            f'to {size[0]} x {size[1]} pixels'
+        )
+    try:
+        if args.skeleton:
+            before = weights.experts
+            weights = weights.only(args.skeleton, keep_experts=args.keep_experts)
+            if before and not weights.experts:
+                lines.append(f'dense      the expert of {args.skeleton} is now part of the MLPs')
+        elif args.expert and not fills:
+            weights = weights.collapsed(args.expert)
+            lines.append(f'dense      expert {args.expert} is now part of the MLPs')
+        if args.experts and dense:
+            weights = weights.with_experts(args.experts)
+            lines.append(f'experts    {", ".join(args.experts)}: made from the MLPs')
+    except (KeyError, ValueError) as error:
+        raise DataError([Problem('options', str(error.args[0]), 'choose another')]) from error
+    return weights, lines
+
+
+def for_us(weights: PoseWeights, target: Path) -> Output:
+    """Weights for hpemap_mm, with the config of the model."""
+    lines = [f'heads      {checkpoints.heads_of(weights.heads)}']
+    meta = meta_of(weights)
+    if not weights.heads:
+        lines.append(
+            f'to use     train from it: --cfg-options load_from={relative_to_here(target)}'
+        )
+        return Output(checkpoints.to_hpemap(weights), meta, lines)
+    meta['model'] = checkpoints.model_config(weights)
+    folder = Path(__file__).resolve().parents[1] / 'configs'
+    same = [relative_to_here(path) for path in checkpoints.configs_like(weights, folder)]
+    lines.append(f'config     {", ".join(same) or "none of configs/ has this model"}')
+    lines.append(
+        f'to use     python tools/demo.py IMAGE --checkpoint {relative_to_here(target)}'
+        f'{f" --config {same[0]}" if same else ""}'
+    )
+    return Output(checkpoints.to_hpemap(weights), meta, lines)
+
+
+def for_config(weights: PoseWeights, config: Any, args: argparse.Namespace) -> Output:
+    """Weights for the model of a config: every tensor of it is in the file."""
+    model = checkpoints.build_on_meta(config.model)
+    fitted = checkpoints.fit(weights, model, expert=args.expert, where=args.src)
+    lines = [f'note       {note}' for note in fitted.notes]
+    tensors = dict(fitted.tensors)
+    if fitted.initial:
+        seed = config.get('randomness', {}).get('seed') or 0
+        state = checkpoints.initial_model(config.model, seed=seed).state_dict()
+        tensors = {name: tensors.get(name, state[name]) for name in state}
+        parts = dict.fromkeys('.'.join(name.split('.')[:2]) for name in fitted.initial)
+        lines.append(
+            f'initial    {len(fitted.initial)} tensors are not in SRC and keep the initial '
+            f'values of the config: {checkpoints.some(list(parts), 8)}'
+        )
+    complete = checkpoints.pose_weights_of(model, tensors)
+    lines.append(f'heads      {checkpoints.heads_of(complete.heads)}')
+    lines.append(f'to use     --config {args.config} --checkpoint {relative_to_here(args.dst)}')
+    meta = {**meta_of(complete), 'config': Path(args.config).stem}
+    meta['model'] = checkpoints.without_files(config.model.to_dict())
+    return Output(tensors, meta, lines, fitted.unused)
+
+
+def for_mmpose(weights: PoseWeights, target: Path) -> Output:
+    """One skeleton for stock MMPose 1.x."""
+    tensors = checkpoints.to_mmpose(weights)
+    name, options = checkpoints.mmpose_config(weights)
+    words = ' '.join(f'{key}={value}'.replace(' ', '') for key, value in options.items())
+    lines = [f'heads      {checkpoints.heads_of(weights.heads)}']
+    lines.append(f'config     {name or "MMPose has none of this size"}')
+    if words:
+        lines.append(f'           with --cfg-options {words}')
+    return Output(tensors, {**meta_of(weights), **checkpoints.mmpose_meta(weights)}, lines)
+
+
+def for_hf(weights: PoseWeights, target: Path) -> Output:
+    """One skeleton for transformers, with its config beside it."""
+    tensors, config = checkpoints.to_hf(weights)
+    lines = [f'heads      {checkpoints.heads_of(weights.heads)}']
+    if weights.experts:
+        pairs = ', '.join(f'{i} {name}' for i, name in enumerate(weights.experts))
+        lines.append(f'experts    dataset_index: {pairs}')
+    lines.append(
+        'to use     transformers.VitPoseForPoseEstimation.from_pretrained('
+        f"'{relative_to_here(target.parent)}')"
+    )
+    files = {
+        'config.json': config,
+        'preprocessor_config.json': checkpoints.hf_processor(weights),
+    }
+    return Output(tensors, meta_of(weights), lines, json=files)
+
+
+def for_vitpose(weights: PoseWeights, target: Path) -> Output:
+    """All heads for ViTPose's own code."""
+    lines = [f'heads      {checkpoints.heads_of(weights.heads)}, in this order']
+    return Output(checkpoints.to_vitpose(weights), meta_of(weights), lines)
+
+
+def meta_of(weights: PoseWeights) -> dict[str, Any]:
+    """What every file that is written says about itself."""
+    pipeline = {'input_size': list(weights.input_size), 'codec': checkpoints.codec(weights)}
+    return {'written_by': f'hpemap_mm {__version__}', 'pipeline': pipeline}
+
+
+def write(target: Path, output: Output) -> None:
+    """All files, each whole or not at all."""
+    if output.json and (beside := target.with_name('config.json')).is_file():
+        import json
+
+        other = json.loads(beside.read_text(encoding='utf-8'))
+        if other.get('model_type') != 'vitpose':
+            what = 'is the config of another model'
+            raise DataError([Problem(str(beside), what, 'name an empty folder as DST')])
+    checkpoints.write_weights(target, output.tensors, output.meta)
+    for name, content in output.json.items():
+        write_json(target.with_name(name), content)
+
+
+if __name__ == '__main__':
+    run_tool(main)
