@@ -61,6 +61,7 @@ class BuildWithConfigs(build_py):
 INSTALL_REQUIRES = [
     'faster-coco-eval>=1.8,<2',
     'ijson>=3.2',
+    'imagehash>=4.3',
     'json-tricks',  # mmpose
     'matplotlib',
     'munkres',  # mmpose
@@ -68,6 +69,8 @@ INSTALL_REQUIRES = [
     'onedl-mmengine>=0.10.12,<1',
     'opencv-python-headless>=4.10',
     'pillow',
+    'pyarrow>=15',
+    'pyyaml',
     'rich',
     'safetensors',
     'scipy',
@@ -103,7 +106,7 @@ setup(
     install_requires=INSTALL_REQUIRES,
     extras_require={
         'mmpose': ['mmpose==1.3.2', 'mmcv-lite==2.2.0'],
-        'export': ['onnx>=1.17', 'onnxruntime>=1.20', 'onnxscript>=0.5'],
+        'export': ['onnx>=1.17', 'onnx-ir>=0.1', 'onnxruntime>=1.20', 'onnxscript>=0.5'],
     },
     cmdclass={'build_py': BuildWithConfigs},
     zip_safe=False,

@@ -25,7 +25,8 @@ def declared(project_root):
         for node in ast.walk(tree)
         if isinstance(node, ast.keyword) and node.arg == 'extras_require'
     )
-    return [Requirement(text) for text in [*required, *extras['mmpose']]]
+    optional = [text for extra in extras.values() for text in extra]
+    return [Requirement(text) for text in [*required, *optional]]
 
 
 def pinned(project_root, name, python='3.11'):
