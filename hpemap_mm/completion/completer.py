@@ -55,12 +55,13 @@ class CompletedBatch:
 class Completer:
     """Gives persons the skeletons that their dataset did not annotate.
 
-    In this order: the annotation, kept as it is (``gt``); what the ontology says exactly of
-    annotated joints (``derived``: the same joint under another name, a midpoint that a dataset
-    defines as one); else what a translator says from the annotated joints (``translated``) and
-    what a model says from the image (``predicted``), both where there are both (``fused``), by
-    their uncertainties. Predictions are anchored: the model's errors on annotated joints correct
-    its predictions of the others (:class:`~hpemap_mm.completion.anchoring.ErrorField`).
+    The annotation is kept as it is (``gt``). Other joints have up to three sources: what the
+    ontology says exactly of annotated joints (``derived``: the same joint under another name, a
+    midpoint that a dataset defines as one; as uncertain as an annotator), what a translator says
+    from the annotated joints (``translated``), and what a model says from the image
+    (``predicted``). Where there are several, they are ``fused`` by their uncertainties.
+    Predictions are anchored: the model's errors on annotated joints correct its predictions of
+    the others (:class:`~hpemap_mm.completion.anchoring.ErrorField`).
 
     Joints of the person's own skeleton that are not annotated are filled likewise, by the model.
 
@@ -189,16 +190,13 @@ class Completer:
     ) -> CompletedJoints:
         points_SNK2 = np.stack([found[source][0] for source in SOURCES])
         stds_SNK = np.stack([found[source][1] for source in SOURCES])
-        # What is defined to be so needs no opinion.
-        exact = np.isfinite(stds_SNK[SOURCES.index('derived')])
-        for place, source in enumerate(SOURCES):
-            if source != 'derived':
-                points_SNK2[place][exact], stds_SNK[place][exact] = np.nan, np.nan
         points, stds, used = fuse(points_SNK2, stds_SNK)
         codes = np.array([_CODES[source] for source in SOURCES], np.uint8)
         provenance = np.where(used.sum(0) > 1, FUSED, codes[used.argmax(0)]).astype(np.uint8)
         provenance[~np.isfinite(stds)] = NONE
-        doubtful = (stds > self.max_std * batch.sizes[:, None]) & ~exact
+        # What follows from the annotation by definition is as good as an annotation.
+        defined = used[SOURCES.index('derived')]
+        doubtful = (stds > self.max_std * batch.sizes[:, None]) & ~defined
         points[doubtful], stds[doubtful], provenance[doubtful] = np.nan, np.nan, NONE
         visibility = (provenance != NONE).astype(np.uint8)
         if skeleton is batch.skeleton:

@@ -147,8 +147,13 @@ def test_translator_and_model_are_fused_by_their_uncertainties():
     expected = (weights[..., None] * np.stack([point_t, point_p])).sum(0) / weights.sum(0)[:, None]
     np.testing.assert_allclose(joints.keypoints[:, top], expected)
     assert (joints.stds[:, top] < np.minimum(std_t, std_p) + 1e-9).all()
-    # The same joint under another name needs no opinion.
-    assert (joints.provenance[:, MPII.index('left_wrist')] == DERIVED).all()
+    # The same joint under another name: an annotator's opinion beside the other two.
+    wrist = MPII.index('left_wrist')
+    assert (joints.provenance[:, wrist] == FUSED).all()
+    of_annotator = batch.keypoints[:, COCO.index('left_wrist')]
+    points = [found.candidates['mpii'][s][0][:, wrist] for s in ('translated', 'predicted')]
+    apart = np.linalg.norm(np.stack(points) - of_annotator, axis=-1).max(0)
+    assert (np.linalg.norm(joints.keypoints[:, wrist] - of_annotator, axis=-1) < apart).all()
 
 
 def test_predictions_are_anchored_to_the_annotation():

@@ -1,0 +1,324 @@
+"""How good are completed joints, where the whole truth is known?
+
+Mannequins are annotated in one of four skeletons each, and their truth is known in all four. The
+model of the demo is trained on the training part's annotations. Translators are affine, fitted on
+the whole truth of the training part (as others are on data from elsewhere). Of the validation
+part, every second group of photographs calibrates the model, the others are completed and judged:
+for each skeleton and source the median error, PCK, coverage at the threshold, and whether the
+uncertainties hold.
+
+    python benchmarks/completion_mannequin.py [--images 960] [--work-dir work_dirs/completion]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from _common import publish, table
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+
+from hpemap_mm.apis import answering, load_model
+from hpemap_mm.completion.calibration import MEDIAN_RADIUS, PredictionCalibration
+from hpemap_mm.completion.candidates import PersonBatch, Predicted, sizes_of
+from hpemap_mm.completion.completer import Completer
+from hpemap_mm.persons import Truth as PersonTruth
+from hpemap_mm.persons.provenance import PROVENANCE, SOURCES
+from hpemap_mm.registry import DATASETS
+from hpemap_mm.skeletons import get_skeleton
+from hpemap_mm.translators.affine import AffineTranslator
+from hpemap_mm.translators.pairs import Pairs
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = ROOT / 'configs/multihead/multihead_micro_12e_mannequin_128x96.py'
+SKELETONS = ('coco', 'mpii', 'aic', 'lsp')
+BATCH = 64
+
+
+def _run(*command: object) -> None:
+    subprocess.run([sys.executable, '-W', 'ignore', *map(str, command)], check=True, cwd=ROOT)
+
+
+def trained(folder: Path, images: int) -> Path:
+    """The data and the demo's model, made where they are not there yet."""
+    data, work = folder / f'mannequin_{images}', folder / f'model_{images}'
+    if not (data / 'manifest.json').exists():
+        _run('-m', 'hpemap_mm.datasets.mannequin', data, '--images', images)
+    last = work / 'epoch_12.pth'
+    if not last.exists():
+        _run('tools/train.py', CONFIG, '--work-dir', work, '--resume', '--cfg-options',
+             *_options(data))  # fmt: skip
+    return last
+
+
+def _options(data: Path) -> list[str]:
+    config = Config.fromfile(CONFIG)
+    return [
+        f'{loader}.dataset.entries.{name}.dataset.data_root={data.absolute()}'
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')
+        for name in config[loader].dataset.entries
+    ]
+
+
+def batches(model: Any, entry: str, dataset: Any) -> Iterator[tuple[PersonBatch, dict, list]]:
+    """Persons of an entry with what the model says of them in all skeletons, and their names."""
+    skeleton = dataset.skeleton_of(entry)
+    rows = [i for i in range(len(dataset)) if dataset.entry_of(i) == entry]
+    for start in range(0, len(rows), BATCH):
+        part = rows[start : start + BATCH]
+        infos = [dataset.get_data_info(i) for i in part]
+        visible = np.concatenate([info['keypoints_visible'] for info in infos])
+        visibility = np.where(visible > 0, 2, 0).astype(np.uint8)
+        keypoints = np.concatenate([info['keypoints'] for info in infos]).astype(float)
+        keypoints[visibility == 0] = np.nan
+        boxes = np.concatenate([info['bbox'] for info in infos]).astype(float)
+        batch = PersonBatch(
+            skeleton=skeleton,
+            keypoints=keypoints,
+            visibility=visibility,
+            bboxes=boxes,
+            sizes=sizes_of(boxes),
+        )
+        with torch.inference_mode(), answering(model, 'all'):
+            answers = model.test_step(pseudo_collate([dataset[i] for i in part]))
+        predictions = {
+            name: Predicted(
+                skeleton=get_skeleton(name),
+                keypoints=np.concatenate(
+                    [np.asarray(a.pred_by_skeleton[name].keypoints, float) for a in answers]
+                ),
+                scores=np.concatenate(
+                    [np.asarray(a.pred_by_skeleton[name].keypoint_scores, float) for a in answers]
+                ),
+            )
+            for name in SKELETONS
+        }
+        yield batch, predictions, infos
+
+
+def rows_of(batch: PersonBatch, predictions: dict, rows: np.ndarray) -> tuple[PersonBatch, dict]:
+    """Some persons of a batch."""
+    part = PersonBatch(
+        skeleton=batch.skeleton,
+        keypoints=batch.keypoints[rows],
+        visibility=batch.visibility[rows],
+        bboxes=batch.bboxes[rows],
+        sizes=batch.sizes[rows],
+    )
+    return part, {
+        name: Predicted(skeleton=p.skeleton, keypoints=p.keypoints[rows], scores=p.scores[rows])
+        for name, p in predictions.items()
+    }
+
+
+class Truth:
+    """All skeletons of all annotated persons, found by their own annotation."""
+
+    def __init__(self, file: Path) -> None:
+        with np.load(file) as arrays:
+            self.arrays = {key: arrays[key] for key in arrays.files}
+        self.by_image: dict[str, list[int]] = {}
+        for row, name in enumerate(self.arrays['image']):
+            self.by_image.setdefault(str(name), []).append(row)
+
+    def find(self, batch: PersonBatch, infos: list) -> np.ndarray:
+        """Row of each person: that of its image whose joints are the annotated ones."""
+        found = []
+        joints = self.arrays[batch.skeleton.name][..., :2]
+        for points, info in zip(batch.keypoints, infos, strict=True):
+            rows = self.by_image[Path(info['img_path']).name]
+            apart = [np.nanmax(np.abs(joints[row] - points)) for row in rows]
+            best = int(np.argmin(apart))
+            if apart[best] > 1.5:
+                raise ValueError(f'{info["img_path"]}: no truth within 1.5 px: {apart[best]:.1f}')
+            found.append(rows[best])
+        return np.array(found)
+
+
+def fitted(truth: Truth) -> list[AffineTranslator]:
+    """A translator for every pair, fitted on half of the persons and calibrated on the others."""
+    found = []
+    for source in SKELETONS:
+        for target in SKELETONS:
+            if source == target:
+                continue
+            given, wanted = truth.arrays[source], truth.arrays[target]
+            pairs = Pairs(
+                name=target,
+                source=get_skeleton(source),
+                keypoints=np.where(given[..., 2:] > 0, given[..., :2], np.nan),
+                scores=None,
+                target=PersonTruth.build(
+                    name=target,
+                    skeleton=get_skeleton(target),
+                    keypoints=wanted[..., :2],
+                    visible=wanted[..., 2],
+                ),
+                matching=None,
+            )
+            rows = np.arange(len(given))
+            translator = AffineTranslator(source=source, target=target)
+            translator.fit(pairs.take(rows % 2 == 0))
+            translator.calibrate(pairs.take(rows % 2 == 1))
+            found.append(translator.eval())
+    return found
+
+
+def main() -> None:
+    """Train where needed, complete, judge, print, write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('--images', type=int, default=960)
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/completion'))
+    parser.add_argument('--max-std', type=float, default=0.05)
+    args = parser.parse_args()
+    checkpoint = trained(args.work_dir, args.images)
+    data = args.work_dir / f'mannequin_{args.images}'
+    config = Config.fromfile(CONFIG)
+    for name in config.val_dataloader.dataset.entries:
+        config.val_dataloader.dataset.entries[name].dataset.data_root = str(data)
+    model = load_model(config, checkpoint)
+    dataset = DATASETS.build(config.val_dataloader.dataset)
+    truth = Truth(data / 'truth' / 'val.npz')
+    translators = fitted(Truth(data / 'truth' / 'train.npz'))
+
+    calibrating, judged = [], []
+    for entry in dataset.entries:
+        for batch, predictions, infos in batches(model, entry, dataset):
+            number = np.array([int(Path(info['img_path']).stem) for info in infos])
+            # Four photographs, one of each dataset, of every 24 are for validation.
+            even = (number // 24) % 2 == 0
+            part, given = rows_of(batch, predictions, np.flatnonzero(even))
+            calibrating.append((part, given[part.skeleton.name]))
+            odd = np.flatnonzero(~even)
+            part, given = rows_of(batch, predictions, odd)
+            judged.append((part, given, truth.find(part, [infos[i] for i in odd])))
+    calibration = PredictionCalibration.fit(calibrating)
+    errors = judge(calibration, translators, judged, truth, args.max_std)
+    text, results = report(errors)
+    field = calibration.field
+    publish(
+        'completion_mannequin',
+        'Completed joints against the whole truth',
+        text
+        + f'\n\nThreshold: a standard deviation of {args.max_std:g} of the size (square root of '
+        'the area). Errors in per cent of the size; `chosen` is what the completed dataset has. '
+        f'Error field: share {field.share:g}, reach {field.reach:g} sizes, factor '
+        f'{calibration.gain:.2f}.',
+        {
+            'images': args.images,
+            'max_std': args.max_std,
+            'calibration': calibration.to_json(),
+            'results': results,
+        },
+    )
+
+
+def judge(
+    calibration: Any, translators: list, judged: list, truth: Truth, max_std: float
+) -> dict[str, dict]:
+    """By skeleton and source: errors and standard deviations in sizes, joint by joint."""
+    plain = PredictionCalibration(
+        heads=calibration.heads, field=type(calibration.field)(share=0.0, reach=1.0), gain=1.0
+    )
+    completer = Completer(
+        skeletons=SKELETONS, translators=translators, calibration=calibration, max_std=max_std
+    )
+    everything = Completer(
+        skeletons=SKELETONS, translators=translators, calibration=calibration, max_std=np.inf
+    )
+    alone = Completer(skeletons=SKELETONS, calibration=plain, max_std=np.inf)
+    found: dict[str, dict] = {}
+    for batch, predictions, rows in judged:
+        done = completer.complete(batch, predictions)
+        raw = alone.complete(batch, predictions)
+        for name in SKELETONS:
+            if name == batch.skeleton.name:
+                continue
+            real = truth.arrays[name][rows][..., :2]
+            inside = truth.arrays[name][rows][..., 2] > 0
+
+            def add(source: str, points: Any, stds: Any, name: str = name, real: Any = real,
+                    inside: Any = inside, sizes: Any = batch.sizes) -> None:  # fmt: skip
+                error = np.linalg.norm(points - real, axis=-1) / sizes[:, None]
+                cell = found.setdefault(name, {}).setdefault(source, ([], []))
+                cell[0].append(np.where(inside & np.isfinite(stds), error, np.nan).ravel())
+                cell[1].append((stds / sizes[:, None]).ravel())
+
+            for source in SOURCES:
+                add(source, *done.candidates[name][source])
+            add('predicted, not anchored', *raw.candidates[name]['predicted'])
+            whole = everything.complete(batch, predictions).joints[name]
+            add('fused', whole.keypoints, whole.stds)
+            joints = done.joints[name]
+            add('chosen', joints.keypoints, joints.stds)
+            for code, word in enumerate(PROVENANCE):
+                if word != 'none':
+                    kept = joints.provenance == code
+                    add(
+                        f'chosen: {word}',
+                        np.where(kept[..., None], joints.keypoints, np.nan),
+                        np.where(kept, joints.stds, np.nan),
+                    )
+            inside_count = found[name].setdefault('inside', ([], []))
+            inside_count[0].append(inside.ravel().astype(float))
+    return found
+
+
+def report(found: dict[str, dict]) -> tuple[str, dict]:
+    """A table over skeletons and sources."""
+    rows, results = [], {}
+    for name, sources in found.items():
+        joints = np.concatenate(sources.pop('inside')[0]).sum()
+        for source, (errors, stds) in sources.items():
+            error, std = np.concatenate(errors), np.concatenate(stds)
+            there = np.isfinite(error) & np.isfinite(std)
+            if not there.any():
+                continue
+            fused = np.concatenate(sources['fused'][0])[there]
+            error, std = error[there], std[there]
+            figures = {
+                'joints': int(there.sum()),
+                'coverage': float(there.sum() / joints),
+                'median': float(np.median(error)),
+                'PCK@0.05': float((error < 0.05).mean()),
+                'PCK@0.1': float((error < 0.1).mean()),
+                'fused there, median': float(np.median(fused)),
+                'fused there, PCK@0.05': float((fused < 0.05).mean()),
+                'within 50%': float((error < MEDIAN_RADIUS * std).mean()),
+                'within 95%': float((error < np.sqrt(-2 * np.log(0.05)) * std).mean()),
+            }
+            results.setdefault(name, {})[source] = figures
+            rows.append(
+                [
+                    name,
+                    source,
+                    f'{100 * figures["coverage"]:.1f}',
+                    *(
+                        f'{100 * figures[key]:.2f}'
+                        for key in (
+                            'median',
+                            'fused there, median',
+                            'PCK@0.05',
+                            'fused there, PCK@0.05',
+                            'PCK@0.1',
+                        )
+                    ),
+                    *(f'{100 * figures[key]:.1f}' for key in ('within 50%', 'within 95%')),
+                ]
+            )
+    header = ['skeleton', 'source', 'coverage %', 'median error', '(fused there)', 'PCK@0.05',
+              '(fused there)', 'PCK@0.1', 'within 50%', 'within 95%']  # fmt: skip
+    return table(header, rows), results
+
+
+if __name__ == '__main__':
+    main()
