@@ -15,6 +15,8 @@ data_roots = dict(
     apt36k='{{$HPEMAP_APT36K:data/apt36k}}',
     # made by `python -m hpemap_mm.datasets.mannequin data/mannequin --images 960`
     mannequin='{{$HPEMAP_MANNEQUIN:data/mannequin}}',
+    # coco.json lsp.json ..., as `python tools/complete_dataset.py` writes them
+    completed='{{$HPEMAP_COMPLETED:data/completed}}',
     # a folder with a few photographs of several datasets: real/ coco_subset/ lspet/
     samples='{{$HPEMAP_DATA:../shared/data}}',
 )

@@ -16,6 +16,8 @@ custom_hooks = [
     dict(type='hpemap_mm.IterationSeedHook'),
     # Checkpoints that open under torch.load(weights_only=True).
     dict(type='hpemap_mm.PlainCheckpointHook'),
+    # A taught model's teacher goes into its checkpoints; without one, nothing happens.
+    dict(type='hpemap_mm.TeacherHook'),
     # Where the cross matrix is evaluated, the model answers in all its skeletons.
     dict(type='hpemap_mm.CrossMatrixHook'),
 ]

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hpemap_mm.datasets.completed import CompletedDataset
     from hpemap_mm.datasets.entries import Entry
     from hpemap_mm.datasets.inspection import EntryReport, inspect_entry
     from hpemap_mm.datasets.load_image import BadImageError, LoadPoseImage
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     'BadImageError': 'load_image',
+    'CompletedDataset': 'completed',
     'Entry': 'entries',
     'EntryReport': 'inspection',
     'EntrySummary': 'multi_skeleton',
@@ -38,6 +40,7 @@ _MODULES = {
 
 __all__ = [
     'BadImageError',
+    'CompletedDataset',
     'Entry',
     'EntryReport',
     'EntrySummary',

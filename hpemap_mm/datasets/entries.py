@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.datasets.datasets.wholebody import CocoWholeBodyDataset
 
 from hpemap_mm.datasets import checks
+from hpemap_mm.datasets.completed import CompletedDataset
 from hpemap_mm.datasets.lsp import LspDataset
 from hpemap_mm.datasets.to_joint_space import ToJointSpace
 from hpemap_mm.errors import DataError, ProblemList
@@ -48,7 +49,8 @@ class Entry:
 
     Attributes:
         name: Its name among the entries, which its samples carry as ``dataset_name``.
-        skeleton: What its samples are annotated in.
+        skeleton: What its samples are annotated in; the concat space of several skeletons where
+            they have labels in all of them.
         dataset: The MMPose dataset, without a pipeline; loaded by :meth:`load`.
         pipeline: What turns a person's data into a sample.
         weight: Its weight with explicit sampling.
@@ -57,21 +59,33 @@ class Entry:
     """
 
     name: str
-    skeleton: Skeleton
+    skeleton: Skeleton | JointSpace
     dataset: BaseDataset
     pipeline: Callable[[dict], Any]
     weight: float | None
     select: np.ndarray | None
 
+    @property
+    def members(self) -> tuple[Skeleton, ...]:
+        """The skeleton, or all of them."""
+        if isinstance(self.skeleton, JointSpace):
+            return self.skeleton.skeletons
+        return (self.skeleton,)
+
     def data_info(self, index: int) -> dict:
         """A person's data, as they enter the pipeline.
 
         Beside what the MMPose dataset gives: ``dataset_name`` (the entry's),
-        ``skeleton``; ``keypoints`` and ``keypoints_visible`` float32, in the skeleton.
+        ``skeleton``; ``keypoints`` and ``keypoints_visible`` float32, in the skeleton. Where a
+        person has labels in several skeletons at once, ``skeletons`` names them, and ``skeleton``
+        the one it was annotated in.
         """
         info = self.dataset.get_data_info(index)
         info['dataset_name'] = self.name
-        info['skeleton'] = self.skeleton.name
+        if isinstance(self.skeleton, JointSpace):
+            info['skeletons'] = [member.name for member in self.members]
+        else:
+            info['skeleton'] = self.skeleton.name
         for key in _PER_JOINT_KEYS:
             if info.get(key) is not None:
                 values = np.asarray(info[key], np.float32)
@@ -138,6 +152,8 @@ class Entry:
         dataset, root = self.dataset, getattr(self.dataset, 'data_root', None)
         path = str(dataset.ann_file or '')
         kind = file_kind(dataset)
+        if isinstance(dataset, CompletedDataset):
+            return dataset.check_files(problems, images=images, entry=self.name)
         joints = len(dataset.metainfo['keypoint_id2name'])
         names: dict[str, Any] = {'entry': self.name}
         facts = checks.FileFacts(path, kind)
@@ -211,15 +227,43 @@ def build_entry(
         select = _match_joints(name, skeleton, dataset)
         steps = list(pipeline if cfg.get('pipeline') is None else cfg['pipeline'])
         if joint_space is not None:
-            members = [member.name for member in joint_space.skeletons]
-            if skeleton.name not in members:
-                raise ValueError(
-                    f'Entry {name!r}: skeleton {skeleton.name!r} is not in the joint space '
-                    f'{joint_space.name!r} of {members}.'
-                )
             steps = [ToJointSpace(joint_space), *steps]
         composed = Compose(copy.deepcopy(steps))
-    return Entry(name, skeleton, dataset, composed, cfg.get('weight'), select)
+    entry = Entry(name, skeleton, dataset, composed, cfg.get('weight'), select)
+    _check_space(entry, joint_space, test_mode)
+    return entry
+
+
+def _check_space(entry: Entry, joint_space: JointSpace | None, test_mode: bool) -> None:
+    """Whether the samples of an entry can be brought into the space."""
+    if isinstance(entry.skeleton, JointSpace) and test_mode:
+        raise ValueError(
+            f'Entry {entry.name!r} reads several skeletons at once: a test is in one; make an '
+            'entry of each.'
+        )
+    if joint_space is None:
+        return
+    members = [member.name for member in joint_space.skeletons]
+    for skeleton in entry.members:
+        if skeleton.name not in members:
+            raise ValueError(
+                f'Entry {entry.name!r}: skeleton {skeleton.name!r} is not in the joint space '
+                f'{joint_space.name!r} of {members}.'
+            )
+
+
+def refuse_several(entries: Iterable[Entry]) -> None:
+    """Refuse entries of several skeletons at once, where there is no joint space.
+
+    Raises:
+        ValueError: If there is one; names it.
+    """
+    for entry in entries:
+        if isinstance(entry.skeleton, JointSpace):
+            raise ValueError(
+                f'Entry {entry.name!r} reads several skeletons at once, which needs a joint_space; '
+                'for a model with a head for each skeleton, make an entry of each.'
+            )
 
 
 def _build_dataset(name: str, cfg: Mapping[str, Any], test_mode: bool) -> BaseDataset:
@@ -252,7 +296,16 @@ def _build_dataset(name: str, cfg: Mapping[str, Any], test_mode: bool) -> BaseDa
     return dataset
 
 
-def _skeleton_of(name: str, given: str | Skeleton | None, dataset: BaseDataset) -> Skeleton:
+def _skeleton_of(
+    name: str, given: str | Skeleton | None, dataset: BaseDataset
+) -> Skeleton | JointSpace:
+    if isinstance(dataset, CompletedDataset):
+        read = dataset.representation
+        if given not in (None, read, read.name):
+            raise ValueError(
+                f'Entry {name!r}: skeleton={given!r}, but its dataset reads {read.name!r}.'
+            )
+        return read
     if isinstance(given, Skeleton):
         return given
     wanted = given if given is not None else dataset.metainfo.get('dataset_name')
@@ -266,7 +319,9 @@ def _skeleton_of(name: str, given: str | Skeleton | None, dataset: BaseDataset) 
         ) from None
 
 
-def _match_joints(name: str, skeleton: Skeleton, dataset: BaseDataset) -> np.ndarray | None:
+def _match_joints(
+    name: str, skeleton: Skeleton | JointSpace, dataset: BaseDataset
+) -> np.ndarray | None:
     """None where the dataset's joints are the skeleton's; else where the latter are among them.
 
     A dataset with more joints (MMPose's HalpeDataset has 136, 'halpe' 26) is read in the

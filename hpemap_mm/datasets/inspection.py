@@ -17,10 +17,12 @@ class EntryReport:
 
     Attributes:
         name: The entry.
-        skeleton: Name of its skeleton; None where that could not be told.
+        skeleton: Name of its skeleton (of several at once: of their concat space); None where that
+            could not be told.
         joints: Joints of the skeleton, 0 where not known.
         facts: What its annotation file holds; None where the entry could not be built.
         problems: What is wrong with it.
+        skeletons: Names of the skeletons that it has labels in.
     """
 
     name: str
@@ -28,6 +30,7 @@ class EntryReport:
     joints: int
     facts: FileFacts | None
     problems: tuple[Problem, ...]
+    skeletons: tuple[str, ...] = ()
 
 
 def inspect_entry(
@@ -53,5 +56,6 @@ def inspect_entry(
     else:
         facts = entry.check_files(problems, images=check_images)
         skeleton = entry.skeleton
-        return EntryReport(name, skeleton.name, len(skeleton), facts, tuple(problems))
+        members = tuple(member.name for member in entry.members)
+        return EntryReport(name, skeleton.name, len(skeleton), facts, tuple(problems), members)
     return EntryReport(name, None, 0, None, tuple(problems))

@@ -18,7 +18,8 @@ from torch.utils.data import Dataset, get_worker_info
 
 from hpemap_mm.datasets import sampling as planning
 from hpemap_mm.datasets.checks import FileFacts
-from hpemap_mm.datasets.entries import Entry, build_entry
+from hpemap_mm.datasets.entries import Entry, build_entry, refuse_several
+from hpemap_mm.datasets.exclusion import LeftOut, leave_out_duplicates
 from hpemap_mm.datasets.load_image import BadImageError
 from hpemap_mm.datasets.seeding import sample_randomness
 from hpemap_mm.errors import Problem, ProblemList
@@ -88,12 +89,17 @@ class MultiSkeletonDataset(Dataset):
         on_bad_image: ``'error'``, or (training only) ``'skip'``: where an image is missing
             or damaged, the entry's next person takes its place. It is logged, once for
             each image and process, and noted in ``skipped``.
+        exclude: Training only: what ``tools/find_duplicates.py`` wrote of this config. Persons
+            whose image is in an evaluated split, too, are left out.
+        exclude_within: With ``exclude``: so are those on all but the first of training images that
+            are one. By default they stay: see :mod:`hpemap_mm.datasets.exclusion`.
         check_files: Whether to look for faults in the annotation files before reading them.
         check_images: Whether to look for the images, too. Only with ``check_files``, and
             not with ``on_bad_image='skip'``.
         lazy_init: Leave reading the annotations to :meth:`full_init`.
 
     Attributes:
+        left_out: Entry -> what ``exclude`` took out of it.
         skipped: Entry -> {path of a bad image: what is wrong with it}, of this process.
 
     Raises:
@@ -113,6 +119,8 @@ class MultiSkeletonDataset(Dataset):
         seed: int = 0,
         test_mode: bool = False,
         on_bad_image: Literal['error', 'skip'] = 'error',
+        exclude: str | None = None,
+        exclude_within: bool = False,
         check_files: bool = True,
         check_images: bool = True,
         lazy_init: bool = False,
@@ -126,6 +134,10 @@ class MultiSkeletonDataset(Dataset):
                 "on_bad_image='skip' is for training: an evaluation that leaves persons out, or "
                 'counts others twice, measures something else.'
             )
+        if test_mode and exclude is not None:
+            raise ValueError('exclude is for training: a test takes all samples.')
+        if exclude_within and exclude is None:
+            raise ValueError('exclude_within needs exclude: the list of duplicates.')
         if test_mode and samples_per_epoch is not None:
             raise ValueError('samples_per_epoch is for training: a test takes all samples.')
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
@@ -135,6 +147,8 @@ class MultiSkeletonDataset(Dataset):
         self.seed = seed
         self.test_mode = test_mode
         self.on_bad_image = on_bad_image
+        self.exclude, self.exclude_within = exclude, exclude_within
+        self.left_out: dict[str, LeftOut] = {}
         self.check_files = check_files
         self.check_images = check_images and on_bad_image == 'error'
         self.skipped: dict[str, dict[str, str]] = {name: {} for name in entries}
@@ -148,6 +162,8 @@ class MultiSkeletonDataset(Dataset):
             )
             for name, cfg in entries.items()
         }
+        if self.joint_space is None:
+            refuse_several(self._entries.values())
         # Contradictions between sampling and weights are told before anything is read.
         planning.shares(sampling, dict.fromkeys(entries, 1), self._weights)
         self._samples_wanted = samples_per_epoch
@@ -177,6 +193,11 @@ class MultiSkeletonDataset(Dataset):
         for entry in self._entries.values():
             entry.load(problems)
         problems.raise_if_any()
+        if self.exclude is not None:
+            self.left_out = leave_out_duplicates(
+                self._entries.values(), self.exclude, problems, within=self.exclude_within
+            )
+            problems.raise_if_any()
         self.lens: dict[str, int] = {n: len(e.dataset) for n, e in self._entries.items()}
         if self.test_mode:
             self.counts = dict(self.lens)
@@ -227,9 +248,13 @@ class MultiSkeletonDataset(Dataset):
         """The samples of epoch 0: indices have no end that iteration could stop at."""
         return (self[i] for i in range(len(self)))
 
-    def skeleton_of(self, entry: str) -> Skeleton:
-        """The skeleton in which an entry is annotated."""
+    def skeleton_of(self, entry: str) -> Skeleton | JointSpace:
+        """The skeleton in which an entry is annotated; of several at once, their concat space."""
         return self._entry(entry).skeleton
+
+    def skeletons_of(self, entry: str) -> tuple[Skeleton, ...]:
+        """The skeletons in which an entry has labels."""
+        return self._entry(entry).members
 
     def dataset_of(self, entry: str) -> BaseDataset:
         """The MMPose dataset of an entry."""

@@ -30,6 +30,10 @@ class PackSample(PackPoseInputs):
     dataset knows them, ``head_sizes`` ((N,) float32, px: what PCKh divides by).
     ``dataset_name`` (name of the wrapper's entry) is among MMPose's own keys.
 
+    The weights of labels (``keypoints_visible_weights``, which MMPose's GenerateTarget takes out of
+    ``keypoints_visible``) become part of the target's ``keypoint_weights``: MMPose's codecs do not
+    read them.
+
     Args:
         meta_keys: Keys to pack instead of all the above.
         extra_meta_keys: Keys to pack beside them.
@@ -51,6 +55,12 @@ class PackSample(PackPoseInputs):
 
     def transform(self, results: dict) -> dict:
         """Pack ``results`` into ``inputs`` and ``data_samples``."""
+        weights, target = results.get('keypoints_visible_weights'), results.get('keypoint_weights')
+        if weights is not None and target is not None:
+            # With several codecs there is a target of each.
+            several = isinstance(target, list)
+            weighted = [one * weights for one in (target if several else [target])]
+            results['keypoint_weights'] = weighted if several else weighted[0]
         packed = super().transform(results)
         instances = packed['data_samples'].gt_instances
         for key, field in PERSON_FIELDS.items():

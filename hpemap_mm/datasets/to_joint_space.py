@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from hpemap_mm.datasets.combine import Labels, combine, halves
 from hpemap_mm.registry import TRANSFORMS
 from hpemap_mm.skeletons import JointSpace, Skeleton
 
@@ -32,7 +33,11 @@ class ToJointSpace(BaseTransform):
       the space's indices. Only its joints are annotated, so the half-body augmentation
       picks what it would pick in the skeleton, in the same order.
 
-    Added key: ``joint_space``, the name of the space.
+    A sample may have labels in several skeletons at once (key ``skeletons``, as
+    :class:`CompletedDataset` gives them): then each joint of the space gets what any of them says
+    of it (:func:`~hpemap_mm.datasets.combine.combine`), and the halves and links are of all.
+
+    Added key: ``joint_space``, the name of the space. Removed: ``keypoints_annotated``.
 
     Args:
         joint_space: A :class:`JointSpace` or what ``JointSpace.from_config`` takes.
@@ -56,7 +61,9 @@ class ToJointSpace(BaseTransform):
 
     def skeleton_of(self, results: dict) -> Skeleton:
         """The skeleton that a sample is annotated in."""
-        name = results.get('skeleton', self.skeleton)
+        return self._known(results.get('skeleton', self.skeleton))
+
+    def _known(self, name: str | None) -> Skeleton:
         if name is None:
             raise KeyError(
                 "A sample does not name its skeleton: load it through 'hpemap_mm."
@@ -77,7 +84,19 @@ class ToJointSpace(BaseTransform):
                 'MultiSkeletonDataset(joint_space=...) puts ToJointSpace into its pipelines; '
                 'leave it out of yours.'
             )
-        skeleton = self.skeleton_of(results)
+        results['flip_indices'] = [int(j) for j in self.space.flip_indices]
+        results['flip_pairs'] = [(i, j) for i, j in enumerate(results['flip_indices']) if i < j]
+        results['skeleton'] = self.skeleton_of(results).name
+        if results.get('skeletons') is None:
+            self._move(results)
+        else:
+            self._combine(results)
+        results['joint_space'] = self.space.name
+        return results
+
+    def _move(self, results: dict) -> None:
+        """From one skeleton."""
+        skeleton = self._known(results['skeleton'])
         index_K = self.space.indices(skeleton)
         for key in self.per_joint:
             if results.get(key) is not None:
@@ -86,17 +105,31 @@ class ToJointSpace(BaseTransform):
             results['dataset_keypoint_weights'] = self._scatter(
                 skeleton, results['dataset_keypoint_weights'], axis=0, key='keypoint weights'
             )
-        results['flip_indices'] = [int(j) for j in self.space.flip_indices]
-        results['flip_pairs'] = [(i, j) for i, j in enumerate(results['flip_indices']) if i < j]
         for half in ('upper_body_ids', 'lower_body_ids'):
             results[half] = [int(index_K[k]) for k in results.get(half, getattr(skeleton, half))]
         results['skeleton_links'] = [
             (int(index_K[a]), int(index_K[b]))
             for a, b in results.get('skeleton_links', skeleton.links)
         ]
-        results['skeleton'] = skeleton.name
-        results['joint_space'] = self.space.name
-        return results
+
+    def _combine(self, results: dict) -> None:
+        """From several skeletons, whose joints follow each other."""
+        skeletons = [self._known(name) for name in results['skeletons']]
+        visible = np.asarray(results['keypoints_visible'])
+        labels = combine(
+            self.space,
+            skeletons,
+            Labels(np.asarray(results['keypoints']), visible[..., 0], visible[..., 1]),
+            np.asarray(results.pop('keypoints_annotated')),
+        )
+        results['keypoints'] = labels.points
+        results['keypoints_visible'] = np.stack([labels.visible, labels.weights], -1)
+        upper, lower, links = halves(self.space, skeletons)
+        results.update(upper_body_ids=upper, lower_body_ids=lower, skeleton_links=links)
+        weights_J = np.zeros(len(self.space), np.float32)
+        for skeleton in reversed(skeletons):  # the first one's win
+            weights_J[self.space.indices(skeleton)] = skeleton.joint_weights
+        results['dataset_keypoint_weights'] = weights_J
 
     def _scatter(self, skeleton: Skeleton, values: Any, *, axis: int, key: str) -> np.ndarray:
         array = np.asarray(values, np.float32)

@@ -4,6 +4,7 @@ from hpemap_mm.engine.checkpoint import find_resumable, read_checkpoint
 from hpemap_mm.engine.cross_hook import CrossMatrixHook
 from hpemap_mm.engine.hooks import IterationSeedHook, PlainCheckpointHook, ThreadsHook
 from hpemap_mm.engine.runner import PoseRunner
+from hpemap_mm.engine.teacher_hook import TeacherHook
 from hpemap_mm.engine.translator_loops import (
     CalibrationHook,
     FitLoop,
@@ -19,6 +20,7 @@ __all__ = [
     'IterationSeedHook',
     'PlainCheckpointHook',
     'PoseRunner',
+    'TeacherHook',
     'ThreadsHook',
     'TranslatorTestLoop',
     'TranslatorValLoop',

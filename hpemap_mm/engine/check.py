@@ -160,10 +160,7 @@ def _find_space(config: Config, report: ConfigReport) -> None:
     model = config.model
     space = model.get('joint_space', config.get('joint_space'))
     names = [
-        entry.skeleton
-        for entries in report.entries.values()
-        for entry in entries
-        if entry.skeleton is not None
+        name for entries in report.entries.values() for entry in entries for name in entry.skeletons
     ]
     try:
         if space is not None:
@@ -177,7 +174,7 @@ def _find_space(config: Config, report: ConfigReport) -> None:
     answered = {s.name for s in report.space.skeletons} if report.space else set()
     for split, entries in report.entries.items():
         for entry in entries:
-            if entry.skeleton is not None and entry.skeleton not in answered:
+            if not answered.issuperset(entry.skeletons):
                 report.problems.add(
                     f'[{split}] entry {entry.name!r}',
                     f'is annotated in {entry.skeleton}, which the model does not answer in',
@@ -191,14 +188,17 @@ def _find_supervision(dataset: MultiSkeletonDataset | None, report: ConfigReport
     known = {skeleton.name for skeleton in report.space.skeletons}
     counts = {} if dataset is None else {s.name: s.labelled for s in dataset.summary()}
     for entry in report.entries.get('train', []):
-        if entry.skeleton not in known:
+        if not entry.skeletons or not known.issuperset(entry.skeletons):
             continue
-        cells = [str(n) for n in counts.get(entry.name, ())] or ['yes'] * entry.joints
-        places = report.space.indices(entry.skeleton)
-        spread = ['-'] * len(report.space)
-        for place, cell in zip(places, cells, strict=True):
-            spread[place] = cell
-        report.supervision[entry.name] = spread
+        places = [place for name in entry.skeletons for place in report.space.indices(name)]
+        cells: dict[int, int] = {}
+        for place, count in zip(places, counts.get(entry.name, [-1] * entry.joints), strict=True):
+            # Of several skeletons at once, the one that has a joint most often.
+            cells[place] = max(count, cells.get(place, count))
+        report.supervision[entry.name] = [
+            '-' if place not in cells else 'yes' if cells[place] < 0 else str(cells[place])
+            for place in range(len(report.space))
+        ]
 
 
 def _load_samples(

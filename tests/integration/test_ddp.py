@@ -68,9 +68,17 @@ if rank == 0:
 """
 
 
+TIED_AND_TAUGHT = """
+model['consistency'] = dict(type='ontology', weight=0.5)
+model['teacher'] = dict(momentum=0.9, weight=0.5, min_score=1e-6)
+"""
+
+
 @pytest.mark.timeout(300)
-def test_two_ranks_equal_one_process(tiny_config, tmp_path):
+@pytest.mark.parametrize('more', ['', TIED_AND_TAUGHT], ids=['plain', 'tied-and-taught'])
+def test_two_ranks_equal_one_process(more, tiny_config, tmp_path):
     config = tiny_config('multihead')
+    config.write_text(config.read_text() + more)
     script = tmp_path / 'worker.py'
     script.write_text(textwrap.dedent(WORKER))
     environment = {**os.environ, 'OMP_NUM_THREADS': '1'}

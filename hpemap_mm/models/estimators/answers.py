@@ -13,6 +13,8 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
+from hpemap_mm.models.consistency.maps import checked_sigma
+from hpemap_mm.models.consistency.teacher import Teacher
 from hpemap_mm.models.heads.decode import install_batch_decoding
 
 #: What ``answer`` may be besides a name.
@@ -54,6 +56,7 @@ class AnsweringPoseEstimator(TopdownPoseEstimator):
         *,
         neck: Mapping[str, Any] | None = None,
         head: Mapping[str, Any],
+        teacher: Mapping[str, Any] | None = None,
         train_cfg: Mapping[str, Any] | None = None,
         test_cfg: Mapping[str, Any] | None = None,
         data_preprocessor: Mapping[str, Any] | None = None,
@@ -73,12 +76,33 @@ class AnsweringPoseEstimator(TopdownPoseEstimator):
             raise ValueError(f'Unknown test_cfg.decode {decode!r}. Available: {list(DECODERS)}')
         if 'output_keypoint_indices' in self.test_cfg:
             raise ValueError("test_cfg.output_keypoint_indices: use test_cfg.answer='<skeleton>'")
+        self.teacher = Teacher.from_config(teacher)
 
     def _finish_head(self, head: nn.Module) -> None:
         """Choose a head's decoder by ``test_cfg.decode``."""
         decode = self.test_cfg.get('decode', 'batch')
         if decode != 'mmpose':
             install_batch_decoding(head, symmetric=decode == 'symmetric')
+
+    def _check_further(self, heads: Mapping[str, nn.Module]) -> None:
+        """Whether joints without an annotation can be taught.
+
+        Raises:
+            ValueError: If a head has no UDP heatmaps, or the backbone is a mixture of experts.
+        """
+        if self.has_experts:
+            raise ValueError(
+                'consistency and a teacher are for backbones that all skeletons share: with a '
+                'mixture of experts a head would be taught on the features of another expert'
+            )
+        for name, head in heads.items():
+            checked_sigma(head, name)
+
+    def _followed_teacher(self) -> Teacher | None:
+        """The teacher, one step further."""
+        if self.teacher is not None:
+            self.teacher.follow(self)
+        return self.teacher
 
     @property
     @abstractmethod

@@ -12,6 +12,8 @@ from mmengine.structures import InstanceData, PixelData
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
+from hpemap_mm.models.consistency.lessons import taught_loss
+from hpemap_mm.models.consistency.maps import raw_output
 from hpemap_mm.models.estimators.answers import AnsweringPoseEstimator
 from hpemap_mm.models.heads.joint_space import JointSpaceHead
 from hpemap_mm.models.heads.run import view_sample
@@ -38,6 +40,9 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
         head: Any MMPose top-down head over ``joint_space``, without its number of joints; or,
             without ``joint_space``, the config of a :class:`~hpemap_mm.models.JointSpaceHead`.
         joint_space: The space; a :class:`~hpemap_mm.models.JointSpaceHead` is put around the head.
+        teacher: Lets a slowly moving copy of the model label the joints that have no annotation, by
+            the loss ``'loss_taught'``: ``dict(momentum=0.999, weight=0.3, min_score=0.3)``; see
+            :class:`~hpemap_mm.models.consistency.Teacher`. The head needs UDP heatmaps.
         neck: Config of the neck.
         train_cfg: ``compute_acc`` (default False) adds training accuracies.
         test_cfg: As for :class:`AnsweringPoseEstimator`.
@@ -56,6 +61,7 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
         *,
         head: Mapping[str, Any],
         joint_space: Mapping[str, Any] | JointSpace | None = None,
+        teacher: Mapping[str, Any] | None = None,
         neck: Mapping[str, Any] | None = None,
         train_cfg: Mapping[str, Any] | None = None,
         test_cfg: Mapping[str, Any] | None = None,
@@ -70,6 +76,7 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
             backbone,
             neck=neck,
             head=head,
+            teacher=teacher,
             train_cfg=train_cfg,
             test_cfg=test_cfg,
             data_preprocessor=data_preprocessor,
@@ -81,6 +88,8 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
                 f'head; got {type(self.head).__name__}'
             )
         self._finish_head(self.head.head)
+        if self.teacher is not None:
+            self._check_further({self.space.name: self.head.head})
         self._check_answer(self.answer)
         if self.has_experts:
             for name in self.all_answers:
@@ -166,9 +175,21 @@ class JointSpacePoseEstimator(AnsweringPoseEstimator):
                 )
                 for sample in data_samples
             ]
-        losses = self.head.loss(self._features(inputs, experts), data_samples, self.train_cfg)
+        feats = self._features(inputs, experts)
+        losses = self.head.loss(feats, data_samples, self.train_cfg)
         factor = per_sample_factor(self.head.head, len(data_samples))
-        return {k: value * factor if 'loss' in k else value for k, value in losses.items()}
+        losses = {k: value * factor if 'loss' in k else value for k, value in losses.items()}
+        teacher = self._followed_teacher()
+        if teacher is not None:
+            losses['loss_taught'] = taught_loss(
+                teacher,
+                self.head.head,
+                raw_output(self.head.head, feats),
+                data_samples,
+                inputs=inputs,
+                flips=self.space.flip_indices.tolist(),
+            )
+        return losses
 
     def _answer(
         self, feats: Any, samples: Sequence[PoseDataSample], wanted: Sequence[Sequence[str]]

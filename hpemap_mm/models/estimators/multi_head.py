@@ -13,6 +13,8 @@ from mmpose.registry import MODELS as MMPOSE_MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
+from hpemap_mm.models.consistency.lessons import Consistency, further_losses
+from hpemap_mm.models.consistency.maps import raw_output
 from hpemap_mm.models.estimators.answers import ALL, OWN, AnsweringPoseEstimator
 from hpemap_mm.models.estimators.routing import head_of, route, take, untouched_loss
 from hpemap_mm.models.heads.build import build_head, merge_config
@@ -46,6 +48,14 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
             replaces). A name that is no skeleton of ``skeletons`` is a ``dataset_name`` and states
             its ``skeleton``. A ``neck`` in a head's config is for that head alone.
         loss_weights: Factors of the heads' losses, by name; 1 where not given.
+        consistency: Ties the heads that a sample's dataset does not annotate, by the loss
+            ``'<head>.loss_tied'``, to its annotation and to what its own head says:
+            ``dict(type='ontology', weight=0.3)``, or through networks with ``type='translators'``;
+            see :class:`~hpemap_mm.models.consistency.Consistency` and
+            :mod:`hpemap_mm.models.consistency.ties`. Heads need UDP heatmaps.
+        teacher: Lets a slowly moving copy of the model label what is left without one, by the loss
+            ``'<head>.loss_taught'``: ``dict(momentum=0.999, weight=0.3, min_score=0.3)``; see
+            :class:`~hpemap_mm.models.consistency.Teacher`.
         neck: Config of a neck that all heads share.
         train_cfg: ``compute_acc`` (default False) adds training accuracies.
         test_cfg: ``flip_test``, ``answer``, ``decode`` and MMPose's keys; see
@@ -70,6 +80,8 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
         head: Mapping[str, Any],
         heads: Mapping[str, Mapping[str, Any]] | None = None,
         loss_weights: Mapping[str, float] | None = None,
+        consistency: Mapping[str, Any] | None = None,
+        teacher: Mapping[str, Any] | None = None,
         neck: Mapping[str, Any] | None = None,
         train_cfg: Mapping[str, Any] | None = None,
         test_cfg: Mapping[str, Any] | None = None,
@@ -81,6 +93,7 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
             neck=neck,
             # MMPose builds one head: it gets an empty container, which is named for what it is.
             head=dict(type=ModuleDict),
+            teacher=teacher,
             train_cfg=train_cfg,
             test_cfg=test_cfg,
             data_preprocessor=data_preprocessor,
@@ -105,6 +118,9 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
                 f'loss_weights for {sorted(unknown)}, which are no heads. Heads: {list(self.heads)}'
             )
         self.loss_weights = {name: float((loss_weights or {}).get(name, 1)) for name in self.heads}
+        self.consistency = Consistency.from_config(consistency)
+        if self.consistency is not None or self.teacher is not None:
+            self._check_further(self.heads)
         self._check_answer(self.answer)
         self._check_experts()
         self._sync_checked = False
@@ -191,6 +207,24 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
             factor *= per_sample_factor(head, len(indices))
             for key, value in own.items():
                 losses[f'{name}.{key}'] = value * factor if 'loss' in key else value
+        if self.consistency is not None or self.teacher is not None:
+            losses.update(
+                further_losses(
+                    heads=self.heads,
+                    skeletons=self.skeletons,
+                    # Every head sees all samples.
+                    raw={
+                        name: raw_output(head, self._necked(name, feats))
+                        for name, head in self.heads.items()
+                    },
+                    samples=data_samples,
+                    groups=groups,
+                    loss_weights=self.loss_weights,
+                    consistency=self.consistency,
+                    teacher=self._followed_teacher(),
+                    inputs=inputs,
+                )
+            )
         return losses
 
     def _answer(

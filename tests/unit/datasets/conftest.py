@@ -1,6 +1,7 @@
 """A tiny world: two photographs, three persons, written in the formats of the field."""
 
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 import hpemap_mm  # noqa: F401  # before any test module imports mmpose
+
+sys.path.insert(0, str(Path(__file__).parent))  # for completed_files
 
 WIDTH, HEIGHT = 64, 48
 
