@@ -229,7 +229,7 @@ def _left_out(
             rows = slice(start, start + _CHUNK)
             sizes = batch.sizes[rows, None, None]
             found = residuals(batch, predicted)[rows]
-            there = np.isfinite(found).all(-1)
+            there = np.all(np.isfinite(found), axis=-1)
             own = heads[batch.skeleton.name].stds(predicted.scores[rows])
             errors, sigmas = field.left_out(
                 np.nan_to_num(predicted.keypoints[rows] / sizes),

@@ -62,7 +62,7 @@ class PersonBatch:
     @property
     def labelled(self) -> BoolArray:
         """(N, K): joints that are annotated."""
-        return np.isfinite(self.keypoints).all(-1)
+        return np.all(np.isfinite(self.keypoints), axis=-1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -170,7 +170,7 @@ class Completer:
         own_head = self.calibration.heads.get(batch.skeleton.name)
         if own is not None and own_head is not None:
             off = residuals(batch, own)
-            there = np.isfinite(off).all(-1)
+            there = np.all(np.isfinite(off), axis=-1)
             answered = np.isfinite(wanted.keypoints).all(-1)
             shift, left = self.calibration.field.anchored(
                 np.nan_to_num(wanted.keypoints / sizes[..., None]),

@@ -30,7 +30,7 @@ def fuse(points_SNK2: Array, stds_SNK: Array) -> tuple[Array, Array, npt.NDArray
         Points (N, K, 2) and standard deviations (N, K), NaN where all are missing; and which
         estimates were used (S, N, K).
     """
-    there = np.isfinite(stds_SNK) & np.isfinite(points_SNK2).all(-1)
+    there = np.isfinite(stds_SNK) & np.all(np.isfinite(points_SNK2), axis=-1)
     variances = np.where(there, np.square(stds_SNK), np.inf)
     weights = 1.0 / variances
     points = np.where(there[..., None], points_SNK2, 0.0)

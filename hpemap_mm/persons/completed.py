@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -79,12 +79,15 @@ class CompletedJoints:
 
     def take(self, rows: npt.ArrayLike) -> Self:
         """Some persons: indices, a slice or a mask."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in _per_person()})
+        picked: dict[str, Any] = {name: getattr(self, name)[rows] for name in _per_person()}
+        return replace(self, **picked)
 
     @classmethod
     def concatenate(cls, parts: Sequence[CompletedJoints]) -> CompletedJoints:
         """Several batches of one skeleton, one after the other."""
-        joined = {n: np.concatenate([getattr(part, n) for part in parts]) for n in _per_person()}
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in _per_person()
+        }
         return replace(parts[0], **joined)
 
 

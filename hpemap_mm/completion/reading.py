@@ -1,0 +1,305 @@
+"""Annotations into indexes, by short-lived processes.
+
+MMEngine's datasets hold an entry's annotations in memory. A process of its own reads each entry
+by the rules of training (:class:`hpemap_mm.datasets.Entry`), writes its index and ends, and its
+memory is free again before anything is predicted.
+"""
+
+# K joints of the entry's skeleton
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from hpemap_mm.completion.index import ImageRow, IndexWriter, facts_path, image_rows
+from hpemap_mm.completion.person_rows import PersonRows
+from hpemap_mm.completion.plan import EntryPlan
+from hpemap_mm.completion.processes import process_context
+from hpemap_mm.datasets import Entry
+from hpemap_mm.datasets.checks import WHOLEBODY_PARTS
+from hpemap_mm.datasets.entries import build_entry, file_kind
+from hpemap_mm.errors import DataError, Problem, ProblemList
+from hpemap_mm.skeletons import get_skeleton
+
+#: Keys of datasets that say how a test is made.
+_OF_TESTS = ('bbox_file', 'headbox_file', 'test_mode')
+#: EXIF orientations that swap width and height; OpenCV turns such images on reading.
+_ORIENTATION, _TURNED = 274, (5, 6, 7, 8)
+
+
+def read_entries(
+    entries: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    *,
+    shard_size: int,
+    progress: Callable[[str], None] = lambda name: None,
+) -> tuple[tuple[EntryPlan, ...], str]:
+    """Write the indexes of all entries.
+
+    Args:
+        entries: As of :class:`hpemap_mm.datasets.MultiSkeletonDataset`.
+        folder: Where the indexes go.
+        shard_size: Persons of a shard.
+        progress: Told the name of the entry that is read.
+
+    Returns:
+        What was found, and the deepest folder that holds all images.
+
+    Raises:
+        DataError: With the faults of the files of all entries.
+        KeyError: A config is wrong; ValueError and others likewise.
+    """
+    problems = ProblemList()
+    found, roots, first_image = [], [], 1
+    for number, (name, config) in enumerate(entries.items()):
+        progress(name)
+        try:
+            _in_a_process(number, name, config, folder, shard_size, first_image)
+        except DataError as error:
+            problems.extend(error)
+            continue
+        facts = json.loads(facts_path(folder, number).read_text(encoding='utf-8'))
+        roots.append(facts.pop('root'))
+        found.append(EntryPlan(name=name, **facts))
+        first_image += found[-1].images
+    problems.raise_if_any()
+    return tuple(found), os.path.commonpath(roots)
+
+
+def _in_a_process(number: int, name: str, *arguments: Any) -> None:
+    context = process_context()
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_send_fault, args=(sender, number, name, *arguments), daemon=True
+    )
+    process.start()
+    sender.close()
+    try:
+        fault = receiver.recv()
+    except EOFError:
+        process.join()
+        what = f'the process that reads the annotations ended with status {process.exitcode}'
+        fix = 'give it more memory (-9: it was killed, as the system does where memory runs out)'
+        raise DataError([Problem(f'entry {name!r}', what, fix)]) from None
+    finally:
+        receiver.close()
+        if process.is_alive() and process.exitcode is None:
+            process.join(10)
+            process.terminate()
+            process.join()
+    if fault is not None:
+        raise fault
+
+
+def _send_fault(sender: Connection, *arguments: Any) -> None:
+    # MMEngine collects garbage when it has read; what the fork brought along is none.
+    gc.freeze()
+    try:
+        read_entry(*arguments)
+    except Exception as error:
+        sender.send(error)
+    else:
+        sender.send(None)
+    sender.close()
+
+
+def read_entry(
+    number: int,
+    name: str,
+    config: Mapping[str, Any],
+    folder: Path,
+    shard_size: int,
+    first_image: int,
+) -> None:
+    """Write the index of one entry.
+
+    Args:
+        number: Of the entry.
+        name: Of the entry.
+        config: Of the entry.
+        folder: Where the indexes of all entries lie; those before are there.
+        shard_size: Persons of a shard.
+        first_image: Id of the first image that is not in an entry before.
+
+    Raises:
+        DataError: The annotations have faults.
+    """
+    entry = build_entry(name, _annotations_only(config))
+    problems = ProblemList()
+    # Persons without an image keep what needs none: images are not looked for.
+    entry.check_files(problems, images=False)
+    problems.raise_if_any()
+    sizes = _annotated_sizes(entry)
+    entry.load(problems)
+    problems.raise_if_any()
+    if get_skeleton(entry.skeleton.name) != entry.skeleton:
+        what = f'its skeleton is another than the known {entry.skeleton.name!r}'
+        fix = 'register it under a name of its own (hpemap_mm.skeletons.register_skeleton)'
+        raise DataError([Problem(f'entry {name!r}', what, fix)])
+
+    known = {image.path: image for image in image_rows(folder, range(number))}
+    before, labelled, roots = len(known), 0, set()
+    writer = IndexWriter(folder, number, shard_size=shard_size)
+    for index in range(len(entry.dataset)):
+        info = entry.data_info(index)
+        path = _real_path(str(info['img_path']), name)
+        if path not in known:
+            width, height = sizes.get(info.get('img_id')) or _size(path, info)
+            known[path] = ImageRow(first_image + len(known) - before, path, width, height)
+            writer.add_image(known[path])
+        roots.add(os.path.dirname(path))
+        person = _person(entry, info, known[path])
+        labelled += int((person.visibility > 0).sum())
+        writer.add_person(person)
+    writer.close(
+        {
+            'skeleton': entry.skeleton.name,
+            'persons': len(entry.dataset),
+            'images': len(known) - before,
+            'labelled': labelled,
+            'root': os.path.commonpath(sorted(roots)),
+        }
+    )
+
+
+def _annotations_only(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry without what is for tests alone: detected boxes, MPII's head boxes."""
+    dataset = config.get('dataset')
+    if not isinstance(dataset, Mapping):
+        return dict(config)
+    return {**config, 'dataset': {k: v for k, v in dataset.items() if k not in _OF_TESTS}}
+
+
+def _person(entry: Entry, info: dict[str, Any], image: ImageRow) -> PersonRows:
+    name = entry.name
+    points_NK2 = np.asarray(info['keypoints'], np.float32)
+    if points_NK2.shape != (1, len(entry.skeleton), 2):
+        what = f'its reader gives keypoints of shape {points_NK2.shape}, not those of one person'
+        fix = "read it person by person (data_mode='topdown')"
+        raise DataError([Problem(f'entry {name!r}', what, fix)])
+    visible_NK = np.asarray(info['keypoints_visible'], np.float32)
+    visible_NK = visible_NK[..., 0] if visible_NK.ndim == 3 else visible_NK
+    identity = info.get('id')
+    if not isinstance(identity, (int, np.integer)):
+        what, fix = f'a person has the id {identity!r}', 'give persons whole numbers as ids'
+        raise DataError([Problem(f'entry {name!r}', what, fix)])
+    points_K2, visibility_K = _as_annotated(entry, info, points_NK2[0], visible_NK[0] > 0)
+    box = np.asarray(info['bbox'], np.float32).reshape(1, 4)
+    raw = info.get('raw_ann_info') or {}
+    area = raw.get('area', info.get('area'))
+    area = np.nan if area is None else np.asarray(area, np.float64).reshape(-1)[:1]
+    return PersonRows(
+        images=np.array([image.id]),
+        image_sizes=np.array([[image.width, image.height]], np.int32),
+        paths=(image.path,),
+        source_ids=np.array([identity], np.int64),
+        boxes=box,
+        centers=_crop(info, 'bbox_center'),
+        scales=_crop(info, 'bbox_scale'),
+        bboxes=_annotated_box(raw.get('bbox'), box[0], image),
+        areas=np.full(1, area, np.float64),
+        keypoints=np.where(visibility_K[:, None] > 0, points_K2, np.nan)[None],
+        visibility=visibility_K[None],
+    )
+
+
+def _crop(info: dict[str, Any], key: str) -> npt.NDArray[np.float32]:
+    given = info.get(key)
+    nothing = np.full((1, 2), np.nan, np.float32)
+    return nothing if given is None else np.asarray(given, np.float32).reshape(1, 2)
+
+
+def _as_annotated(
+    entry: Entry,
+    info: dict[str, Any],
+    points_K2: npt.NDArray[np.float32],
+    seen_K: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
+    """Joints as the file has them, in its precision and with visibilities of 1 and 2.
+
+    MMPose's readers keep float32, and whether a joint is annotated. What the file says is taken
+    where it is what the reader read.
+    """
+    # The shortest decimal number that is this float32, as a file would have it.
+    points = points_K2.astype(np.float64)
+    odd = points != np.round(points)
+    if odd.any():
+        points[odd] = points_K2[odd].astype('U32').astype(np.float64)
+    visibility = seen_K.astype(np.uint8)
+    raw = info.get('raw_ann_info') or {}
+    joints = len(entry.dataset.metainfo['keypoint_id2name'])
+    rows = [v for part in WHOLEBODY_PARTS for v in raw.get(part) or ()]
+    for values in (raw.get('keypoints') or [], rows):
+        table = np.asarray(values, np.float64).reshape(-1, 3)
+        if entry.select is not None and len(table) == joints:
+            table = table[entry.select]
+        if len(table) != len(points):
+            continue
+        same = (table[:, :2].astype(np.float32) == points_K2).all(-1)
+        if (same | ~seen_K).all() and ((table[:, 2] > 0) == seen_K).all():
+            points = table[:, :2]
+            visibility = np.clip(np.ceil(table[:, 2]), 0, 2).astype(np.uint8)
+            break
+    return points, visibility
+
+
+def _annotated_box(
+    raw: Any, box: npt.NDArray[np.float32], image: ImageRow
+) -> npt.NDArray[np.float64]:
+    """(1, 4) x, y, width, height: the file's, where the reader's is that one cut to the image."""
+    if raw is not None and len(raw) == 4:
+        given = np.asarray(raw, np.float64)
+        corners = np.concatenate([given[:2], given[:2] + given[2:]])
+        limit = np.array([image.width, image.height] * 2) - 1
+        if np.allclose(np.clip(corners, 0, limit), box, atol=1e-3):
+            return given[None]
+    corners = box.astype(np.float64)
+    return np.concatenate([corners[:2], corners[2:] - corners[:2]])[None]
+
+
+def _annotated_sizes(entry: Entry) -> dict[Any, tuple[int, int]]:
+    """Widths and heights by image id, where the annotation file is in COCO's format."""
+    if file_kind(entry.dataset) != 'coco' or '://' in str(entry.dataset.ann_file):
+        return {}
+    with open(entry.dataset.ann_file, encoding='utf-8') as file:
+        images = json.load(file)['images']
+    return {image['id']: (int(image['width']), int(image['height'])) for image in images}
+
+
+def _size(path: str, info: dict[str, Any]) -> tuple[int, int]:
+    """Width and height from the image's header; where there is none, what the person spans."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION) in _TURNED
+            return (height, width) if turned else (width, height)
+    except (OSError, SyntaxError, ValueError):
+        ends = np.concatenate(
+            [np.asarray(info['bbox']).reshape(-1, 2), np.asarray(info['keypoints']).reshape(-1, 2)]
+        )
+        width, height = np.ceil(ends.max(axis=0)).astype(int) + 1
+        return max(int(width), 1), max(int(height), 1)
+
+
+def _real_path(path: str, entry: str) -> str:
+    if '://' in path:
+        what = f'its images are on a storage backend ({path})'
+        raise DataError([Problem(f'entry {entry!r}', what, 'mount them, or copy them to a disk')])
+    folder, file = os.path.split(path)
+    return os.path.join(_real_folder(folder), file)
+
+
+@cache
+def _real_folder(folder: str) -> str:
+    return os.path.realpath(folder)

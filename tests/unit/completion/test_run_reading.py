@@ -1,0 +1,204 @@
+"""Annotations into indexes: nothing is lost, and the rules are those of training."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from completion_worlds import write_images, write_world  # noqa: E402
+
+from hpemap_mm.completion import reading  # noqa: E402
+from hpemap_mm.completion.index import EntryIndex, image_rows  # noqa: E402
+from hpemap_mm.completion.person_rows import PersonRows  # noqa: E402
+from hpemap_mm.completion.reading import read_entries, read_entry  # noqa: E402
+from hpemap_mm.datasets import MultiSkeletonDataset  # noqa: E402
+from hpemap_mm.errors import DataError  # noqa: E402
+
+
+def rows_of(folder, entry, parts):
+    with EntryIndex(folder, entry) as index:
+        return [index.shard(part) for part in range(parts)]
+
+
+@pytest.fixture
+def world(tmp_path):
+    entries = write_world(tmp_path / 'data')
+    found, root = read_entries(entries, tmp_path / 'index', shard_size=2)
+    return tmp_path, entries, found, root
+
+
+def test_what_is_found(world):
+    tmp_path, entries, found, root = world
+    assert root == str((tmp_path / 'data' / 'images').resolve())
+    assert [(e.name, e.skeleton, e.persons, e.images) for e in found] == [
+        ('c', 'coco', 5, 2),
+        ('l', 'lsp', 3, 2),  # b.png is c's
+    ]
+    images = list(image_rows(tmp_path / 'index', [0, 1]))
+    assert [(i.id, i.path.rpartition('/')[2]) for i in images] == [
+        (1, 'a.png'),
+        (2, 'b.png'),
+        (3, 'x.png'),
+        (4, 'y.png'),
+    ]
+    assert {(i.width, i.height) for i in images} == {(120, 90)}
+    # c's persons by image, as MMPose reads them.
+    ids = [rows.images.tolist() for rows in rows_of(tmp_path / 'index', 0, 3)]
+    assert ids == [[1, 1], [1, 2], [2]]
+    assert np.concatenate([r.images for r in rows_of(tmp_path / 'index', 1, 2)]).tolist() == [
+        2,
+        3,
+        4,
+    ]
+
+
+def test_coco_keeps_the_files_numbers_and_flags(world):
+    tmp_path, entries, *_ = world
+    file = json.loads((tmp_path / 'data' / 'coco.json').read_text())
+    by_id = {ann['id']: ann for ann in file['annotations']}
+    persons = 0
+    for rows in rows_of(tmp_path / 'index', 0, 3):
+        for place, source in enumerate(rows.source_ids):
+            annotation = by_id[source]
+            table = np.array(annotation['keypoints']).reshape(-1, 3)
+            assert (rows.visibility[place] == table[:, 2]).all()
+            assert {0, 1, 2} == set(rows.visibility[place].tolist())
+            seen = table[:, 2] > 0
+            assert (rows.keypoints[place][seen] == table[seen, :2]).all()  # float64, to the bit
+            assert np.isnan(rows.keypoints[place][~seen]).all()
+            assert rows.bboxes[place].tolist() == annotation['bbox']
+            assert rows.areas[place] == annotation['area']
+            persons += 1
+    assert persons == 5
+
+
+def test_persons_are_those_of_training(world):
+    tmp_path, entries, *_ = world
+    dataset = MultiSkeletonDataset(entries, test_mode=False)
+    for number, name in enumerate(entries):
+        entry = dataset._entry(name)
+        rows = PersonRows.concatenate(
+            rows_of(tmp_path / 'index', number, -(-len(entry.dataset) // 2))
+        )
+        assert len(rows) == len(entry.dataset)
+        for place in range(len(rows)):
+            info = entry.data_info(place)
+            assert rows.source_ids[place] == info['id']
+            assert os.path.samefile(rows.paths[place], info['img_path'])
+            assert (rows.boxes[place] == info['bbox'][0]).all()
+            seen = info['keypoints_visible'][0] > 0
+            assert ((rows.visibility[place] > 0) == seen).all()
+            read = info['keypoints'][0][seen]
+            assert (rows.keypoints[place][seen].astype(np.float32) == read).all()
+
+
+def test_float32_becomes_the_number_that_was_meant(world):
+    tmp_path, *_ = world
+    rows = PersonRows.concatenate(rows_of(tmp_path / 'index', 1, 2))
+    values = rows.keypoints[np.isfinite(rows.keypoints)]
+    # As short as float32 can be written: not 33.40000152587890625.
+    assert max(len(repr(v)) for v in values.tolist()) <= 10
+
+
+def test_mpii_keeps_its_own_crop(tmp_path):
+    write_images(tmp_path / 'images', ['1.png'])
+    joints = 16
+    row = {
+        'image': '1.png',
+        'center': [50.0, 40.0],
+        'scale': 0.3,
+        'joints': [[20.0 + i, 30.0] for i in range(joints)],
+        'joints_vis': [1] * (joints - 1) + [0],
+    }
+    unlabelled = {**row, 'joints_vis': [0] * joints}
+    (tmp_path / 'mpii.json').write_text(json.dumps([row, unlabelled]))
+    entries = {
+        'm': dict(
+            skeleton='mpii',
+            dataset=dict(
+                type='hpemap_mm.MpiiDataset',
+                data_root=str(tmp_path),
+                ann_file='mpii.json',
+                headbox_file='is_not_looked_at.mat',
+                data_prefix=dict(img='images/'),
+            ),
+        )
+    }
+    found, _ = read_entries(entries, tmp_path / 'index', shard_size=8)
+    (rows,) = rows_of(tmp_path / 'index', 0, 1)
+    assert found[0].persons == len(rows) == 1  # as in training, only persons with a joint
+    assert found[0].labelled == joints - 1
+    assert rows.keypoints[0, 0].tolist() == [19.0, 29.0]  # 0-based
+    assert rows.scales[0] == pytest.approx([60.0, 60.0])
+    assert rows.image_sizes.tolist() == [[120, 90]]
+
+
+def test_a_missing_image_is_no_fault(tmp_path):
+    entries = write_world(tmp_path / 'data')
+    for name in ('a.png', 'x.png'):
+        (tmp_path / 'data' / 'images' / name).unlink()
+    found, _ = read_entries(entries, tmp_path / 'index', shard_size=2)
+    assert [entry.persons for entry in found] == [5, 3]
+    sizes = {i.path.rpartition('/')[2]: (i.width, i.height) for i in image_rows(
+        tmp_path / 'index', [0, 1]
+    )}  # fmt: skip
+    assert sizes['a.png'] == (120, 90)  # COCO's file says so
+    assert 60 < sizes['x.png'][0] < 100  # what the person spans
+
+
+def test_faults_of_all_entries_are_told_at_once(tmp_path):
+    entries = write_world(tmp_path / 'data')
+    (tmp_path / 'data' / 'coco.json').write_text('{"images": [')
+    np.savez(tmp_path / 'data' / 'lsp.npz', image=np.array(['a.png']), joints=np.zeros((1, 3, 3)))
+    with pytest.raises(DataError) as error:
+        read_entries(entries, tmp_path / 'index', shard_size=2)
+    text = str(error.value)
+    assert "coco.json (entry 'c'): is not valid json" in text
+    assert "lsp.npz (entry 'l')" in text
+
+
+def test_mistakes_in_an_entry_reach_the_caller(tmp_path):
+    entries = write_world(tmp_path / 'data')
+    with pytest.raises(ValueError, match='unknown keys'):
+        read_entries({'c': {**entries['c'], 'skeletn': 'x'}}, tmp_path / 'i', shard_size=2)
+    with pytest.raises(KeyError, match='skeleton'):
+        read_entries({'c': {**entries['c'], 'skeleton': 'cocoo'}}, tmp_path / 'i', shard_size=2)
+
+
+def test_ids_must_be_numbers(tmp_path, monkeypatch):
+    entries = write_world(tmp_path / 'data')
+    inner = reading.Entry.data_info
+    monkeypatch.setattr(reading.Entry, 'data_info', lambda *a: {**inner(*a), 'id': 'one'})
+    with pytest.raises(DataError, match="entry 'c': a person has the id 'one'"):
+        read_entry(0, 'c', entries['c'], tmp_path / 'index', 2, 1)
+
+
+def test_a_process_that_is_killed_is_told(tmp_path, monkeypatch):
+    entries = write_world(tmp_path / 'data')
+    monkeypatch.setattr(reading, 'read_entry', lambda *a: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(DataError, match="entry 'c': the process that reads .* status -9") as error:
+        read_entries(entries, tmp_path / 'index', shard_size=2)
+    assert 'memory' in error.value.problems[0].fix
+
+
+def test_the_annotations_are_not_held_by_the_caller(tmp_path, monkeypatch):
+    """They are read in another process."""
+    entries = write_world(tmp_path / 'data')
+    seen = tmp_path / 'pids'
+    inner = reading.read_entry
+
+    def note(*arguments):
+        with seen.open('a') as file:
+            file.write(f'{os.getpid()}\n')
+        inner(*arguments)
+
+    monkeypatch.setattr(reading, 'read_entry', note)
+    read_entries(entries, tmp_path / 'index', shard_size=2)
+    pids = set(seen.read_text().split())
+    assert len(pids) == 2 and str(os.getpid()) not in pids
