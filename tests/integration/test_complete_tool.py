@@ -167,7 +167,7 @@ def test_two_processes_give_the_bytes_of_one(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', [signal.SIGTERM])
 def test_stopped_and_gone_on_with(run, config, weights, mannequin, project_root, tmp_path, number):
     out = tmp_path / 'out'
     process = subprocess.Popen(

@@ -78,21 +78,6 @@ def test_killed_and_resumed_ends_bit_identical(project_root, tiny_config, tmp_pa
     assert not different, f'killed in or after epoch {reached} (seed {seed}): {different[:5]}'
     for key, state in moments.items():
         assert torch.equal(state['exp_avg'], other_moments[key]['exp_avg'])
-
-
-@pytest.mark.timeout(600)
-def test_the_comparison_can_fail(project_root, tiny_config, tmp_path):
-    """Another seed gives other weights: equal weights are not a matter of course."""
-    config = tiny_config('multihead')
-    states = []
-    for seed in (0, 1):
-        work_dir = tmp_path / str(seed)
-        options = ['--cfg-options', f'randomness.seed={seed}', 'train_cfg.max_epochs=1']
-        subprocess.run(
-            command(project_root, config, work_dir, *options),
-            check=True,
-            capture_output=True,
-            env=environment(),
-        )
-        states.append(torch.load(work_dir / 'epoch_1.pth', weights_only=True)['state_dict'])
-    assert not all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    # Equal weights are not a matter of course: an epoch earlier they were others.
+    before = torch.load(whole / 'epoch_3.pth', weights_only=True)['state_dict']
+    assert not all(torch.equal(expected[key], before[key]) for key in expected)

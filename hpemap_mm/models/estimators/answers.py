@@ -132,7 +132,6 @@ class AnsweringPoseEstimator(TopdownPoseEstimator):
     ) -> list[dict[str, PoseDataSample]]:
         """For each sample, by name of the wanted answers: a view of it with predictions."""
 
-    @abstractmethod
     def expert_names(self, answer: str, sample: PoseDataSample | None) -> tuple[str | None, ...]:
         """Names under which a backbone of experts may know who makes an answer, best first.
 
@@ -140,6 +139,8 @@ class AnsweringPoseEstimator(TopdownPoseEstimator):
             answer: One of :attr:`answers`.
             sample: The sample, where the answer is in its own skeleton.
         """
+        dataset = None if sample is None else sample.metainfo.get('dataset_name')
+        return dataset, answer, self.representation(answer)
 
     @property
     def has_experts(self) -> bool:

@@ -143,11 +143,6 @@ class MultiHeadPoseEstimator(AnsweringPoseEstimator):
         """Name of a head's skeleton."""
         return self.skeletons[answer].name
 
-    def expert_names(self, answer: str, sample: PoseDataSample | None) -> tuple[str | None, ...]:
-        """The sample's dataset, the head, its skeleton."""
-        dataset = None if sample is None else sample.metainfo.get('dataset_name')
-        return dataset, answer, self.representation(answer)
-
     @property
     def head_prefixes(self) -> dict[str, str]:
         """Where each head's tensors are in a state dict."""
