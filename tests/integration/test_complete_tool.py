@@ -282,7 +282,7 @@ def test_mistakes_are_told_at_once(tool_here, config, tiny_config, tmp_path):
     with pytest.raises(DataError) as error:
         tool_here(
             *tool,
-            *('--threads', 0, '--cfg-options', 'completion.skelton=[coco]'),
+            *('--threads', 0, '--cfg-options', 'completion.skeletonz=[coco]'),
         )
     assert "has the unknown key 'skelton'" in str(error.value)
     options = ['completion.skeletons=[cocoo]', 'completion.max_std=0', 'completion.batch_size=0']
