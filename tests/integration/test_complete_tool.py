@@ -284,7 +284,7 @@ def test_mistakes_are_told_at_once(tool_here, config, tiny_config, tmp_path):
             *tool,
             *('--threads', 0, '--cfg-options', 'completion.skeletonz=[coco]'),
         )
-    assert "has the unknown key 'skelton'" in str(error.value)
+    assert "has the unknown key 'skeletonz'" in str(error.value)
     options = ['completion.skeletons=[cocoo]', 'completion.max_std=0', 'completion.batch_size=0']
     with pytest.raises(DataError) as error:
         tool_here(*tool, '--threads', 0, '--cfg-options', *options)
