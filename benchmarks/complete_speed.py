@@ -4,9 +4,8 @@ Speed: persons a second of a whole completion (annotations read, calibrated, ima
 cropped by workers, predicted, completed, all files written; no page) against the bare forward pass
 of the same model: raw heatmaps of ready batches of the same size, with as many threads, and of the
 mirror images too where the model has a flip test. In turn, in one process, the forward pass before
-and after each completion. Where the machine has
-other work to do, processes that run beside the model get less of it: so the processor time of the
-process with the model is told, too, of which the same share should be left over.
+and after each completion. Where the machine has other work to do, the processes beside the model
+cost it time, so the processor time of the process with the model is told, too.
 
 Memory: the peak of what the tool and its children hold together (Linux's PSS, which counts shared
 pages once), while annotations are read and afterwards, for growing numbers of persons; with a
