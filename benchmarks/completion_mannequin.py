@@ -15,19 +15,17 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from _common import publish, table
+from _completion import COLUMNS, batches, figures, rows_of, shown
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 
-from hpemap_mm.apis import answering, load_model
-from hpemap_mm.completion.calibration import MEDIAN_RADIUS, PredictionCalibration
-from hpemap_mm.completion.candidates import PersonBatch, Predicted, sizes_of
+from hpemap_mm.apis import load_model
+from hpemap_mm.completion.calibration import PredictionCalibration
+from hpemap_mm.completion.candidates import PersonBatch
 from hpemap_mm.completion.completer import Completer
 from hpemap_mm.persons import Truth as PersonTruth
 from hpemap_mm.persons.provenance import PROVENANCE, SOURCES
@@ -39,7 +37,6 @@ from hpemap_mm.translators.pairs import Pairs
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / 'configs/multihead/multihead_micro_12e_mannequin_128x96.py'
 SKELETONS = ('coco', 'mpii', 'aic', 'lsp')
-BATCH = 64
 
 
 def _run(*command: object) -> None:
@@ -65,57 +62,6 @@ def _options(data: Path) -> list[str]:
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')
         for name in config[loader].dataset.entries
     ]
-
-
-def batches(model: Any, entry: str, dataset: Any) -> Iterator[tuple[PersonBatch, dict, list]]:
-    """Persons of an entry with what the model says of them in all skeletons, and their names."""
-    skeleton = dataset.skeleton_of(entry)
-    rows = [i for i in range(len(dataset)) if dataset.entry_of(i) == entry]
-    for start in range(0, len(rows), BATCH):
-        part = rows[start : start + BATCH]
-        infos = [dataset.get_data_info(i) for i in part]
-        visible = np.concatenate([info['keypoints_visible'] for info in infos])
-        visibility = np.where(visible > 0, 2, 0).astype(np.uint8)
-        keypoints = np.concatenate([info['keypoints'] for info in infos]).astype(float)
-        keypoints[visibility == 0] = np.nan
-        boxes = np.concatenate([info['bbox'] for info in infos]).astype(float)
-        batch = PersonBatch(
-            skeleton=skeleton,
-            keypoints=keypoints,
-            visibility=visibility,
-            bboxes=boxes,
-            sizes=sizes_of(boxes),
-        )
-        with torch.inference_mode(), answering(model, 'all'):
-            answers = model.test_step(pseudo_collate([dataset[i] for i in part]))
-        predictions = {
-            name: Predicted(
-                skeleton=get_skeleton(name),
-                keypoints=np.concatenate(
-                    [np.asarray(a.pred_by_skeleton[name].keypoints, float) for a in answers]
-                ),
-                scores=np.concatenate(
-                    [np.asarray(a.pred_by_skeleton[name].keypoint_scores, float) for a in answers]
-                ),
-            )
-            for name in SKELETONS
-        }
-        yield batch, predictions, infos
-
-
-def rows_of(batch: PersonBatch, predictions: dict, rows: np.ndarray) -> tuple[PersonBatch, dict]:
-    """Some persons of a batch."""
-    part = PersonBatch(
-        skeleton=batch.skeleton,
-        keypoints=batch.keypoints[rows],
-        visibility=batch.visibility[rows],
-        bboxes=batch.bboxes[rows],
-        sizes=batch.sizes[rows],
-    )
-    return part, {
-        name: Predicted(skeleton=p.skeleton, keypoints=p.keypoints[rows], scores=p.scores[rows])
-        for name, p in predictions.items()
-    }
 
 
 class Truth:
@@ -192,7 +138,7 @@ def main() -> None:
 
     calibrating, judged = [], []
     for entry in dataset.entries:
-        for batch, predictions, infos in batches(model, entry, dataset):
+        for batch, predictions, infos in batches(model, entry, dataset, SKELETONS):
             number = np.array([int(Path(info['img_path']).stem) for info in infos])
             # Four photographs, one of each dataset, of every 24 are for validation.
             even = (number // 24) % 2 == 0
@@ -280,44 +226,26 @@ def report(found: dict[str, dict]) -> tuple[str, dict]:
         joints = np.concatenate(sources.pop('inside')[0]).sum()
         for source, (errors, stds) in sources.items():
             error, std = np.concatenate(errors), np.concatenate(stds)
-            there = np.isfinite(error) & np.isfinite(std)
-            if not there.any():
+            own = figures(error, std, joints)
+            if own is None:
                 continue
-            fused = np.concatenate(sources['fused'][0])[there]
-            error, std = error[there], std[there]
-            figures = {
-                'joints': int(there.sum()),
-                'coverage': float(there.sum() / joints),
-                'median': float(np.median(error)),
-                'PCK@0.05': float((error < 0.05).mean()),
-                'PCK@0.1': float((error < 0.1).mean()),
-                'fused there, median': float(np.median(fused)),
-                'fused there, PCK@0.05': float((fused < 0.05).mean()),
-                'within 50%': float((error < MEDIAN_RADIUS * std).mean()),
-                'within 95%': float((error < np.sqrt(-2 * np.log(0.05)) * std).mean()),
-            }
-            results.setdefault(name, {})[source] = figures
-            rows.append(
-                [
-                    name,
-                    source,
-                    f'{100 * figures["coverage"]:.1f}',
-                    *(
-                        f'{100 * figures[key]:.2f}'
-                        for key in (
-                            'median',
-                            'fused there, median',
-                            'PCK@0.05',
-                            'fused there, PCK@0.05',
-                            'PCK@0.1',
-                        )
-                    ),
-                    *(f'{100 * figures[key]:.1f}' for key in ('within 50%', 'within 95%')),
-                ]
-            )
-    header = ['skeleton', 'source', 'coverage %', 'median error', '(fused there)', 'PCK@0.05',
-              '(fused there)', 'PCK@0.1', 'within 50%', 'within 95%']  # fmt: skip
-    return table(header, rows), results
+            fused = np.concatenate(sources['fused'][0])
+            there = np.isfinite(error) & np.isfinite(std)
+            own['fused there, median'] = float(np.median(fused[there]))
+            own['fused there, PCK@0.05'] = float((fused[there] < 0.05).mean())
+            results.setdefault(name, {})[source] = own
+            rows.append([name, source, *(shown(own, key, digits) for _, key, digits in columns())])
+    return table(['skeleton', 'source', *(heading for heading, *_ in columns())], rows), results
+
+
+def columns() -> list[tuple[str, str, int]]:
+    """Beside each figure, that of the fused joint at the same places."""
+    found = []
+    for heading, key, digits in COLUMNS:
+        found.append((heading, key, digits))
+        if key in ('median', 'PCK@0.05'):
+            found.append(('(fused there)', f'fused there, {key}', digits))
+    return found
 
 
 if __name__ == '__main__':

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +16,6 @@ from scipy.optimize import isotonic_regression
 from hpemap_mm.completion.anchoring import ErrorField
 from hpemap_mm.completion.candidates import PersonBatch, Predicted
 from hpemap_mm.skeletons import Skeleton, get_skeleton
-from hpemap_mm.skeletons.sigmas import stand_in_sigmas
 
 Array = npt.NDArray[np.floating]
 
@@ -30,21 +28,6 @@ _SHARES = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95)
 _REACHES = (0.05, 0.1, 0.2, 0.4, 0.8)
 #: Persons that the field is fitted on are taken in parts of so many.
 _CHUNK = 512
-
-
-@cache
-def annotator_noise(skeleton: Skeleton) -> Array:
-    """(K,) standard deviation of an annotator along one axis, in sizes of the person.
-
-    COCO's sigmas are the root mean square distance of redundant annotations (both axes) in
-    sizes; other skeletons borrow them through the ontology. Of skeletons that it does not
-    relate to COCO's (animals), the published sigmas are taken.
-    """
-    try:
-        sigmas = stand_in_sigmas(skeleton)
-    except ValueError:
-        sigmas = tuple(skeleton.sigmas.tolist())
-    return np.asarray(sigmas) / np.sqrt(2)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -147,6 +147,7 @@ def annotation_rows(persons: CompletedPersons, skeleton: str) -> list[Row]:
                 'image_id': int(persons.rows.images[place]),
                 'category_id': 1,
                 'iscrowd': 0,
+                'segmentation': [],  # Datumaro and CVAT refuse a file without
                 'bbox': [_number(v) for v in boxes[place]],
                 'area': _number(areas[place]),
                 'num_keypoints': counts[place],

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from hpemap_mm.completion.calibration import (
     PredictionCalibration,
-    annotator_noise,
     residuals,
 )
 from hpemap_mm.completion.candidates import PersonBatch, Predicted
@@ -28,7 +27,7 @@ from hpemap_mm.persons.provenance import (
     SOURCES,
     TRANSLATED,
 )
-from hpemap_mm.skeletons import Skeleton, as_skeleton, correspondences
+from hpemap_mm.skeletons import Skeleton, annotator_stds, as_skeleton, correspondences
 from hpemap_mm.translators.base import KeypointTranslator
 
 Array = npt.NDArray[np.floating]
@@ -137,7 +136,7 @@ class Completer:
         points, stds = _nothing(batch, skeleton)
         if skeleton is batch.skeleton:
             return points, stds
-        noise = annotator_noise(batch.skeleton)
+        noise = annotator_stds(batch.skeleton)
         for place, record in enumerate(correspondences(batch.skeleton, skeleton, near=False)):
             if record.relation not in ('same', 'derived') or not record.exact:
                 continue
@@ -202,7 +201,7 @@ class Completer:
         if skeleton is batch.skeleton:
             given = batch.labelled
             points[given], visibility[given] = batch.keypoints[given], batch.visibility[given]
-            noise = annotator_noise(skeleton) * batch.sizes[:, None]
+            noise = annotator_stds(skeleton) * batch.sizes[:, None]
             stds[given], provenance[given] = noise[given], GT
         return CompletedJoints(
             skeleton=skeleton,

@@ -204,7 +204,8 @@ class Finisher:
 
     def close(self) -> None:
         """End the process; shards that are not finished are left out."""
-        self._process.terminate()
+        # It has nothing to tidy up: what it was writing has no name yet.
+        self._process.kill()
         self._process.join()
         for waiting in (self._tasks, self._answers):
             waiting.cancel_join_thread()

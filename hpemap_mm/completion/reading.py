@@ -96,7 +96,7 @@ def _in_a_process(number: int, name: str, *arguments: Any) -> None:
         receiver.close()
         if process.is_alive() and process.exitcode is None:
             process.join(10)
-            process.terminate()
+            process.kill()
             process.join()
     if fault is not None:
         raise fault

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from hpemap_mm.datasets.combine import Labels
 from hpemap_mm.errors import ProblemList
 from hpemap_mm.persons.provenance import GT, PROVENANCE
 from hpemap_mm.registry import DATASETS
-from hpemap_mm.skeletons import JointSpace, Skeleton, get_skeleton, stand_in_sigmas
+from hpemap_mm.skeletons import JointSpace, Skeleton, annotator_stds, get_skeleton
 
 #: What labels may come from.
 LABELS = PROVENANCE[1:]
@@ -28,20 +27,6 @@ TRUTH = ('gt', 'derived')
 #: Blur of the usual heatmaps in sizes of the person: 2 of the 64 pixels that show 1.25 boxes.
 BLUR = 0.05
 FIX = 'write it with tools/complete_dataset.py'
-
-
-@cache
-def annotator_stds(skeleton: Skeleton) -> np.ndarray:
-    """(K,) standard deviation of an annotator along one axis, in sizes of the person.
-
-    From COCO's sigmas, which other skeletons borrow through the ontology, where it relates them
-    to COCO's joints; else the skeleton's own.
-    """
-    try:
-        sigmas = np.asarray(stand_in_sigmas(skeleton))
-    except ValueError:
-        sigmas = skeleton.sigmas
-    return sigmas / np.sqrt(2)
 
 
 def label_weights(
@@ -90,7 +75,7 @@ class CompletedDataset(BaseCocoStyleDataset):
             ``'predicted'`` and ``'fused'``; by default all. Others count as not annotated.
         entries: Only persons of these entries of the dataset that was completed; by default all.
         weighting: Weights of filled joints: None (all 1), or ``dict(type='std', blur=0.05)``:
-            :func:`label_weights` against an annotator's of each joint (:func:`annotator_stds`),
+            :func:`label_weights` against an annotator's of each joint (:func:`~hpemap_mm.skeletons.annotator_stds`),
             with targets that are blurred by so many sizes of the person.
         data_prefix: ``img``: the folder of the images; by default the one that the files name.
         test_mode: For a test; ``provenance`` may then name ``'gt'`` and ``'derived'`` only (both by

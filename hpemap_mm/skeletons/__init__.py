@@ -12,7 +12,7 @@ from hpemap_mm.skeletons.catalog import (
 )
 from hpemap_mm.skeletons.joint_space import JointSpace
 from hpemap_mm.skeletons.ontology import canonical_joints, get_ontology
-from hpemap_mm.skeletons.sigmas import stand_in_sigmas
+from hpemap_mm.skeletons.sigmas import annotator_stds, stand_in_sigmas
 from hpemap_mm.skeletons.skeleton import Skeleton
 from hpemap_mm.skeletons.transfer import (
     Correspondence,
@@ -25,6 +25,7 @@ __all__ = [
     'Correspondence',
     'JointSpace',
     'Skeleton',
+    'annotator_stds',
     'as_skeleton',
     'canonical_joints',
     'correspondences',

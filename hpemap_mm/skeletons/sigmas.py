@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 from hpemap_mm.skeletons.ontology import canonical_joints, get_ontology
 from hpemap_mm.skeletons.skeleton import Skeleton
@@ -48,6 +50,21 @@ def stand_in_sigmas(
     if missing:
         raise ValueError(f'No reference has sigmas for {missing} of skeleton {skeleton.name!r}.')
     return tuple(float(value) for value in values.values() if value is not None)
+
+
+@cache
+def annotator_stds(skeleton: Skeleton) -> npt.NDArray[np.floating]:
+    """(K,) standard deviation of an annotator along one axis, in sizes of the person.
+
+    COCO's sigmas are the root mean square distance of redundant annotations (both axes) in
+    sizes; other skeletons borrow them through the ontology. Of skeletons that it does not
+    relate to COCO's (animals), the published sigmas are taken.
+    """
+    try:
+        sigmas = stand_in_sigmas(skeleton)
+    except ValueError:
+        sigmas = tuple(skeleton.sigmas.tolist())
+    return np.asarray(sigmas) / np.sqrt(2)
 
 
 def _sigma(canonical: str, tables: list[dict[str, float]]) -> float | None:

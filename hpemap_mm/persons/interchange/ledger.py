@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 PLURALS = {'box': 'boxes'}
+
+
+def named(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Keys that say something in any row; an empty list, as of a segmentation, says nothing."""
+    return {key for row in rows for key, value in row.items() if value != []}
 
 
 class Ledger:

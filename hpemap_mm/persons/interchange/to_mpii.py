@@ -19,6 +19,7 @@ from hpemap_mm.persons.files.streams.write_json import DIGITS, JsonFile
 from hpemap_mm.persons.files.streams.write_mpii import BASE, NONE
 from hpemap_mm.persons.interchange.from_coco import OCCLUDED
 from hpemap_mm.persons.interchange.from_mpii import MpiiReader
+from hpemap_mm.persons.interchange.ledger import named
 from hpemap_mm.persons.interchange.people import People, Picture, Reader, corners
 from hpemap_mm.skeletons import get_skeleton
 
@@ -63,8 +64,7 @@ class MpiiWriter:
         if not isinstance(self._reader, MpiiReader):
             told = f"of visibility {OCCLUDED}: MPII's list only says labelled or not"
             ledger.lost(occluded, 'joint', told)
-            keys = {key for row in people.rows for key in row}
-            ledger.fields(self.kind, keys - SAID - OURS_SAID)
+            ledger.fields(self.kind, named(people.rows) - SAID - OURS_SAID)
         points = np.where(labelled[..., None], people.keypoints + BASE, NONE)
         about = self._about(people)
         rows = []

@@ -16,6 +16,7 @@ from hpemap_mm.persons.arrays import Array, BoolArray
 from hpemap_mm.persons.files.rows import rows_where
 from hpemap_mm.persons.files.streams.source_mpii import extents
 from hpemap_mm.persons.interchange.from_yolo import SUFFIXES
+from hpemap_mm.persons.interchange.ledger import named
 from hpemap_mm.persons.interchange.people import Codes, People, Picture, Reader, sides
 from hpemap_mm.persons.interchange.pictures import check_name
 from hpemap_mm.persons.interchange.yolo_labels import cut, in_shares, outside, write_line
@@ -83,7 +84,7 @@ class YoloWriter:
         """Write a batch."""
         lost = self._ledger.lost
         lost(int(people.crowd.sum()), 'crowd region', 'left out: labels are of one person')
-        self._ledger.fields(KIND, {key for row in people.rows for key in row} - SAID)
+        self._ledger.fields(KIND, named(people.rows) - SAID)
         without: BoolArray = np.asarray(np.isnan(people.boxes).any(1))
         around = sides(extents(people.keypoints))
         boxes = np.where(without[:, None], around, people.boxes)

@@ -3,11 +3,11 @@ import pytest
 
 from hpemap_mm.apis import pretrained_translator
 from hpemap_mm.completion.anchoring import ErrorField
-from hpemap_mm.completion.calibration import HeadCalibration, PredictionCalibration, annotator_noise
+from hpemap_mm.completion.calibration import HeadCalibration, PredictionCalibration
 from hpemap_mm.completion.candidates import PersonBatch, Predicted
 from hpemap_mm.completion.completer import Completer
 from hpemap_mm.persons.provenance import DERIVED, FUSED, GT, NONE, PREDICTED, TRANSLATED
-from hpemap_mm.skeletons import correspondences, get_skeleton
+from hpemap_mm.skeletons import annotator_stds, correspondences, get_skeleton
 from hpemap_mm.translators.affine import AffineTranslator
 
 COCO, MPII, LSP = (get_skeleton(name) for name in ('coco', 'mpii', 'lsp'))
@@ -61,7 +61,7 @@ def test_the_annotation_is_kept_to_the_bit():
     np.testing.assert_array_equal(found.keypoints[given], batch.keypoints[given])
     np.testing.assert_array_equal(found.visibility[given], batch.visibility[given])
     assert (found.provenance[given] == GT).all()
-    np.testing.assert_allclose(found.stds[0], 150 * annotator_noise(COCO), rtol=1e-12, atol=9)
+    np.testing.assert_allclose(found.stds[0], 150 * annotator_stds(COCO), rtol=1e-12, atol=9)
     # What the dataset did not annotate comes from the model, and is marked so.
     for joint in ('left_wrist', 'nose'):
         place = COCO.index(joint)

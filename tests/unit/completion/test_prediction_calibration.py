@@ -8,10 +8,9 @@ from hpemap_mm.completion.calibration import (
     MEDIAN_RADIUS,
     HeadCalibration,
     PredictionCalibration,
-    annotator_noise,
 )
 from hpemap_mm.completion.candidates import PersonBatch, Predicted, sizes_of
-from hpemap_mm.skeletons import get_skeleton
+from hpemap_mm.skeletons import annotator_stds, get_skeleton
 
 COCO = get_skeleton('coco')
 
@@ -96,10 +95,10 @@ def test_errors():
         HeadCalibration.fit(COCO, np.full((40, len(COCO)), np.nan), predicted.scores)
 
 
-def test_annotator_noise_is_cocos_per_axis():
+def test_annotators_stds_are_cocos_per_axis():
     # COCO's sigma of the nose is 0.026: the root mean square distance, over both axes.
-    assert annotator_noise(COCO)[COCO.index('nose')] == pytest.approx(0.026 / np.sqrt(2))
-    assert annotator_noise(get_skeleton('lsp')).min() > 0
+    assert annotator_stds(COCO)[COCO.index('nose')] == pytest.approx(0.026 / np.sqrt(2))
+    assert annotator_stds(get_skeleton('lsp')).min() > 0
 
 
 def test_sizes_take_the_area_where_it_is_known():

@@ -8,10 +8,10 @@ from completed_files import AREA, PERSONS, point, write
 from mmengine.registry import init_default_scope
 
 from hpemap_mm.datasets import CompletedDataset, MultiSkeletonDataset
-from hpemap_mm.datasets.completed import annotator_stds, label_weights
+from hpemap_mm.datasets.completed import label_weights
 from hpemap_mm.errors import DataError
 from hpemap_mm.registry import DATASETS
-from hpemap_mm.skeletons import JointSpace, get_skeleton
+from hpemap_mm.skeletons import JointSpace, annotator_stds, get_skeleton
 
 COCO, LSP = get_skeleton('coco'), get_skeleton('lsp')
 SIZE = AREA**0.5
