@@ -1,11 +1,11 @@
 """How good are completed joints, where the whole truth is known?
 
 Mannequins are annotated in one of four skeletons each, and their truth is known in all four. The
-model of the demo is trained on the training part's annotations. Translators are affine, fitted on
-the whole truth of the training part (as others are on data from elsewhere). Of the validation
-part, every second group of photographs calibrates the model, the others are completed and judged:
+model of the demo is trained on the annotations of one world of them. Translators are affine, fitted
+on the whole truth of that world's training part (as others are on data from elsewhere). Of another
+world every second group of photographs calibrates the model, the others are completed and judged:
 for each skeleton and source the median error, PCK, coverage at the threshold, and whether the
-uncertainties hold.
+uncertainties hold; and the fusion against its best single source, with intervals over photographs.
 
     python benchmarks/completion_mannequin.py [--images 960] [--work-dir work_dirs/completion]
 """
@@ -27,6 +27,7 @@ from hpemap_mm.apis import load_model
 from hpemap_mm.completion.calibration import PredictionCalibration
 from hpemap_mm.completion.candidates import PersonBatch
 from hpemap_mm.completion.completer import Completer
+from hpemap_mm.evaluation.bootstrap import image_weights, percentile_interval
 from hpemap_mm.persons import Truth as PersonTruth
 from hpemap_mm.persons.provenance import PROVENANCE, SOURCES
 from hpemap_mm.registry import DATASETS
@@ -37,17 +38,24 @@ from hpemap_mm.translators.pairs import Pairs
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / 'configs/multihead/multihead_micro_12e_mannequin_128x96.py'
 SKELETONS = ('coco', 'mpii', 'aic', 'lsp')
+GAINS = ('PCK@0.05', 'PCK@0.1', 'mean error')
 
 
 def _run(*command: object) -> None:
     subprocess.run([sys.executable, '-W', 'ignore', *map(str, command)], check=True, cwd=ROOT)
 
 
-def trained(folder: Path, images: int) -> Path:
-    """The data and the demo's model, made where they are not there yet."""
-    data, work = folder / f'mannequin_{images}', folder / f'model_{images}'
+def world(folder: Path, images: int, seed: int) -> Path:
+    """Mannequins, made where they are not there yet."""
+    data = folder / (f'mannequin_{images}' + (f'_seed{seed}' if seed else ''))
     if not (data / 'manifest.json').exists():
-        _run('-m', 'hpemap_mm.datasets.mannequin', data, '--images', images)
+        _run('-m', 'hpemap_mm.datasets.mannequin', data, '--images', images, '--seed', seed)
+    return data
+
+
+def trained(folder: Path, data: Path, images: int) -> Path:
+    """The demo's model, trained where it is not there yet."""
+    work = folder / f'model_{images}'
     last = work / 'epoch_12.pth'
     if not last.exists():
         _run('tools/train.py', CONFIG, '--work-dir', work, '--resume', '--cfg-options',
@@ -126,27 +134,29 @@ def main() -> None:
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/completion'))
     parser.add_argument('--max-std', type=float, default=0.05)
     args = parser.parse_args()
-    checkpoint = trained(args.work_dir, args.images)
-    data = args.work_dir / f'mannequin_{args.images}'
+    data = world(args.work_dir, args.images, 0)
+    checkpoint = trained(args.work_dir, data, args.images)
+    fresh = world(args.work_dir, args.images, 1)
     config = Config.fromfile(CONFIG)
-    for name in config.val_dataloader.dataset.entries:
-        config.val_dataloader.dataset.entries[name].dataset.data_root = str(data)
+    entries = config.train_dataloader.dataset.entries
+    for name in entries:
+        entries[name].dataset.data_root = str(fresh)
     model = load_model(config, checkpoint)
-    dataset = DATASETS.build(config.val_dataloader.dataset)
-    truth = Truth(data / 'truth' / 'val.npz')
+    # Persons of the other world's training part, prepared as for a test.
+    dataset = DATASETS.build({**config.val_dataloader.dataset, 'entries': entries})
+    truth = Truth(fresh / 'truth' / 'train.npz')
     translators = fitted(Truth(data / 'truth' / 'train.npz'))
 
     calibrating, judged = [], []
     for entry in dataset.entries:
         for batch, predictions, infos in batches(model, entry, dataset, SKELETONS):
             number = np.array([int(Path(info['img_path']).stem) for info in infos])
-            # Four photographs, one of each dataset, of every 24 are for validation.
             even = (number // 24) % 2 == 0
             part, given = rows_of(batch, predictions, np.flatnonzero(even))
-            calibrating.append((part, given[part.skeleton.name]))
+            calibrating.append((part, given))
             odd = np.flatnonzero(~even)
             part, given = rows_of(batch, predictions, odd)
-            judged.append((part, given, truth.find(part, [infos[i] for i in odd])))
+            judged.append((part, given, truth.find(part, [infos[i] for i in odd]), number[odd]))
     calibration = PredictionCalibration.fit(calibrating)
     errors = judge(calibration, translators, judged, truth, args.max_std)
     text, results = report(errors)
@@ -183,7 +193,7 @@ def judge(
     )
     alone = Completer(skeletons=SKELETONS, calibration=plain, max_std=np.inf)
     found: dict[str, dict] = {}
-    for batch, predictions, rows in judged:
+    for batch, predictions, rows, photographs in judged:
         done = completer.complete(batch, predictions)
         raw = alone.complete(batch, predictions)
         for name in SKELETONS:
@@ -214,19 +224,20 @@ def judge(
                         np.where(kept[..., None], joints.keypoints, np.nan),
                         np.where(kept, joints.stds, np.nan),
                     )
-            inside_count = found[name].setdefault('inside', ([], []))
-            inside_count[0].append(inside.ravel().astype(float))
+            known = found[name].setdefault('inside', ([], []))
+            known[0].append(inside.ravel().astype(float))
+            known[1].append(np.repeat(photographs, inside.shape[1]))
     return found
 
 
 def report(found: dict[str, dict]) -> tuple[str, dict]:
-    """A table over skeletons and sources."""
-    rows, results = [], {}
+    """A table over skeletons and sources, and the fusion against the best of them."""
+    rows, results, against = [], {}, []
     for name, sources in found.items():
-        joints = np.concatenate(sources.pop('inside')[0]).sum()
+        known, photographs = map(np.concatenate, sources.pop('inside'))
         for source, (errors, stds) in sources.items():
             error, std = np.concatenate(errors), np.concatenate(stds)
-            own = figures(error, std, joints)
+            own = figures(error, std, known.sum())
             if own is None:
                 continue
             fused = np.concatenate(sources['fused'][0])
@@ -234,8 +245,39 @@ def report(found: dict[str, dict]) -> tuple[str, dict]:
             own['fused there, median'] = float(np.median(fused[there]))
             own['fused there, PCK@0.05'] = float((fused[there] < 0.05).mean())
             results.setdefault(name, {})[source] = own
+            if source in SOURCES:
+                gap = gains(error, fused, photographs)
+                own['fused minus this'] = gap
+                cells = ('{:+.2f} [{:+.2f}, {:+.2f}]'.format(*gap[key]) for key in GAINS)
+                against.append([name, source, str(own['joints']), *cells])
             rows.append([name, source, *(shown(own, key, digits) for _, key, digits in columns())])
-    return table(['skeleton', 'source', *(heading for heading, *_ in columns())], rows), results
+    heads = ['skeleton', 'source', *(heading for heading, *_ in columns())]
+    text = (
+        'The fusion minus each source, joint for joint where the source says something: PCK in '
+        'points, the mean error in per cent of the size (less is better); 95% intervals of a '
+        'bootstrap over photographs:'
+    )
+    second = table(['skeleton', 'source', 'joints', *GAINS], against)
+    return f'{table(heads, rows)}\n\n{text}\n\n{second}', results
+
+
+def gains(error: np.ndarray, fused: np.ndarray, photographs: np.ndarray) -> dict[str, Any]:
+    """Fused minus a source, with intervals."""
+    there = np.isfinite(error) & np.isfinite(fused)
+    error, fused = error[there], fused[there]
+    numbers, places = np.unique(photographs[there], return_inverse=True)
+    weights = image_weights(len(numbers), 2000, seed=0).astype(float)
+    weights = np.concatenate([np.ones((1, len(numbers))), weights])
+    count = np.bincount(places, minlength=len(numbers))
+    result = {}
+    for key, gap in (
+        ('PCK@0.05', (fused < 0.05).astype(float) - (error < 0.05)),
+        ('PCK@0.1', (fused < 0.1).astype(float) - (error < 0.1)),
+        ('mean error', fused - error),
+    ):
+        values = 100 * (weights @ np.bincount(places, gap, len(numbers))) / (weights @ count)
+        result[key] = [float(values[0]), *map(float, percentile_interval(values[1:]))]
+    return result
 
 
 def columns() -> list[tuple[str, str, int]]:

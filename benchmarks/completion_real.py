@@ -192,7 +192,7 @@ def photographs(checkpoint: Path, max_std: float) -> tuple[list[str], Found, str
             calibrates = np.array([drawn(Path(i['img_path']).name, 0.5) for i in infos])
             some = batch.labelled.sum(1) >= 2
             part, given = rows_of(batch, predictions, np.flatnonzero(calibrates & some))
-            calibrating.append((part, given[part.skeleton.name]))
+            calibrating.append((part, given))
             judged.append((entry, *rows_of(batch, predictions, np.flatnonzero(~calibrates & some))))
     calibration = PredictionCalibration.fit(calibrating)
     skeletons = [*heads, 'mpii']

@@ -6,7 +6,8 @@ Dimensions: N persons, K joints of a skeleton, B bins of the score.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.optimize import isotonic_regression
 
 from hpemap_mm.completion.anchoring import ErrorField
 from hpemap_mm.completion.candidates import PersonBatch, Predicted
-from hpemap_mm.skeletons import Skeleton, get_skeleton
+from hpemap_mm.skeletons import Skeleton, correspondences, get_skeleton
 
 Array = npt.NDArray[np.floating]
 
@@ -100,29 +101,33 @@ class PredictionCalibration:
         heads: By name of the skeleton.
         field: How errors at two places of one person go together; see :class:`ErrorField`.
         gain: Factor on anchored standard deviations, from joints that were left out.
+        abroad: By the skeleton of an annotation and by the head's: another such factor, for what
+            the head says of persons of the other dataset, on which it was neither trained nor
+            calibrated. From joints that both skeletons share; at least 1, and 1 where it is not
+            known.
     """
 
     heads: Mapping[str, HeadCalibration]
     field: ErrorField
     gain: float
+    abroad: Mapping[str, Mapping[str, float]] = dataclass_field(default_factory=dict)
 
     @classmethod
-    def fit(cls, parts: Sequence[tuple[PersonBatch, Predicted]]) -> Self:
+    def fit(cls, parts: Sequence[tuple[PersonBatch, Mapping[str, Predicted]]]) -> Self:
         """Fit to persons that the model was not trained on.
 
         Args:
-            parts: Annotated persons, and what the model says of them in the same skeleton.
+            parts: Annotated persons, and what the model says of them, by skeleton's name: in their
+                own skeleton, without which they are passed over, and in others.
 
         Raises:
-            ValueError: Skeletons differ, or annotations are too few; names the skeleton.
+            ValueError: Annotations are too few; names the skeleton.
         """
         by_skeleton: dict[str, list[tuple[PersonBatch, Predicted]]] = {}
-        for batch, predicted in parts:
-            if batch.skeleton is not predicted.skeleton:
-                raise ValueError(
-                    f'annotated as {batch.skeleton.name}, predicted as {predicted.skeleton.name}'
-                )
-            by_skeleton.setdefault(batch.skeleton.name, []).append((batch, predicted))
+        for batch, given in parts:
+            name = batch.skeleton.name
+            if name in given:
+                by_skeleton.setdefault(name, []).append((batch, given[name]))
         if not by_skeleton:
             raise ValueError('nothing to calibrate on')
         heads = {}
@@ -130,14 +135,49 @@ class PredictionCalibration:
             errors = np.concatenate([np.linalg.norm(residuals(*one), axis=-1) for one in own])
             scores = np.concatenate([predicted.scores for _, predicted in own])
             heads[name] = HeadCalibration.fit(get_skeleton(name), errors, scores)
-        field, gain = _fit_field(parts, heads)
-        return cls(heads=heads, field=field, gain=gain)
+        own_parts = [one for own in by_skeleton.values() for one in own]
+        field, gain = _fit_field(own_parts, heads)
+        at_home = cls(heads=heads, field=field, gain=gain)
+        return replace(at_home, abroad=_fit_abroad(parts, at_home))
+
+    def estimate(
+        self, batch: PersonBatch, wanted: Predicted, own: Predicted | None
+    ) -> tuple[Array, Array]:
+        """Anchored predictions: the errors on annotated joints correct those of the others.
+
+        Args:
+            batch: The persons.
+            wanted: What the model says in a skeleton that it was calibrated in.
+            own: What it says in the annotation's skeleton, if anything.
+
+        Returns:
+            Points (N, K, 2) and standard deviations (N, K), px; NaN where there is no prediction.
+        """
+        sizes = batch.sizes[:, None]
+        annotated, asked = batch.skeleton.name, wanted.skeleton.name
+        head, own_head = self.heads[asked], self.heads.get(annotated)
+        points, stds = wanted.keypoints, head.stds(wanted.scores)
+        if own is not None and own_head is not None:
+            off = residuals(batch, own)
+            there = np.all(np.isfinite(off), axis=-1)
+            answered = np.isfinite(wanted.keypoints).all(-1)
+            shift, left = self.field.anchored(
+                np.nan_to_num(wanted.keypoints / sizes[..., None]),
+                np.where(answered, np.nan_to_num(stds, nan=1.0), 1.0),
+                np.nan_to_num(own.keypoints / sizes[..., None]),
+                np.where(there, own_head.stds(np.nan_to_num(own.scores)), np.inf),
+                np.where(there[..., None], off, 0.0),
+            )
+            points = points + shift * sizes[..., None]
+            stds = np.where(answered, left * self.gain, np.nan)
+        return points, stds * sizes * self.abroad.get(annotated, {}).get(asked, 1.0)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
             'field': {'share': self.field.share, 'reach': self.field.reach},
             'gain': self.gain,
+            'abroad': {name: dict(factors) for name, factors in self.abroad.items()},
             'heads': {
                 name: {
                     'scores': head.scores.tolist(),
@@ -168,7 +208,11 @@ class PredictionCalibration:
                 for name, head in value['heads'].items()
             }
             field = ErrorField(**{key: float(value['field'][key]) for key in ('share', 'reach')})
-            return cls(heads=heads, field=field, gain=float(value['gain']))
+            abroad = {
+                annotated: {name: float(factor) for name, factor in factors.items()}
+                for annotated, factors in value['abroad'].items()
+            }
+            return cls(heads=heads, field=field, gain=float(value['gain']), abroad=abroad)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f'no calibration of predictions: {error!r}') from error
 
@@ -222,3 +266,45 @@ def _left_out(
             left.append(errors[there])
             stds.append(sigmas[there])
     return np.concatenate(left), np.concatenate(stds)
+
+
+def _fit_abroad(
+    parts: Sequence[tuple[PersonBatch, Mapping[str, Predicted]]], at_home: PredictionCalibration
+) -> dict[str, dict[str, float]]:
+    """How much further off each head is on the persons of other skeletons.
+
+    Each annotated joint that the head's skeleton has as well is hidden in turn, and predicted with
+    the others as anchors.
+    """
+    relative: dict[tuple[str, str], list[Array]] = {}
+    for batch, given in parts:
+        annotated = batch.skeleton
+        for name, wanted in given.items():
+            if name == annotated.name or name not in at_home.heads:
+                continue
+            records = correspondences(annotated, wanted.skeleton, near=False)
+            for place, record in enumerate(records):
+                if record.relation != 'same' or not record.exact:
+                    continue
+                (joint,) = record.sources
+                points, stds = at_home.estimate(
+                    _without(batch, joint), wanted, given.get(annotated.name)
+                )
+                apart = np.linalg.norm(points[:, place] - batch.keypoints[:, joint], axis=-1)
+                found = apart / stds[:, place]
+                relative.setdefault((annotated.name, name), []).append(found[np.isfinite(found)])
+    factors: dict[str, dict[str, float]] = {}
+    for (annotated_name, name), values in relative.items():
+        together = np.concatenate(values)
+        if len(together) >= LEAST:
+            factor = float(np.median(together)) / MEDIAN_RADIUS
+            # What is wanted are the joints that are not shared: no surer abroad than at home.
+            factors.setdefault(annotated_name, {})[name] = max(factor, 1.0)
+    return factors
+
+
+def _without(batch: PersonBatch, joint: int) -> PersonBatch:
+    """The persons with one joint not annotated."""
+    keypoints, visibility = batch.keypoints.copy(), batch.visibility.copy()
+    keypoints[:, joint], visibility[:, joint] = np.nan, 0
+    return replace(batch, keypoints=keypoints, visibility=visibility)

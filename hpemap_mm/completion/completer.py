@@ -11,10 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hpemap_mm.completion.calibration import (
-    PredictionCalibration,
-    residuals,
-)
+from hpemap_mm.completion.calibration import PredictionCalibration
 from hpemap_mm.completion.candidates import PersonBatch, Predicted
 from hpemap_mm.completion.fusion import fuse
 from hpemap_mm.persons.completed import CompletedJoints
@@ -161,26 +158,9 @@ class Completer:
         wanted, own = predictions.get(skeleton.name), predictions.get(batch.skeleton.name)
         if self.calibration is None or wanted is None:
             return _nothing(batch, skeleton)
-        head = self.calibration.heads.get(skeleton.name)
-        if head is None:
+        if skeleton.name not in self.calibration.heads:
             return _nothing(batch, skeleton)
-        sizes = batch.sizes[:, None]
-        points, stds = wanted.keypoints, head.stds(wanted.scores) * sizes
-        own_head = self.calibration.heads.get(batch.skeleton.name)
-        if own is not None and own_head is not None:
-            off = residuals(batch, own)
-            there = np.all(np.isfinite(off), axis=-1)
-            answered = np.isfinite(wanted.keypoints).all(-1)
-            shift, left = self.calibration.field.anchored(
-                np.nan_to_num(wanted.keypoints / sizes[..., None]),
-                np.where(answered, head.stds(np.nan_to_num(wanted.scores)), 1.0),
-                np.nan_to_num(own.keypoints / sizes[..., None]),
-                np.where(there, own_head.stds(np.nan_to_num(own.scores)), np.inf),
-                np.where(there[..., None], off, 0.0),
-            )
-            points = points + shift * sizes[..., None]
-            stds = left * self.calibration.gain * sizes
-        return _paired(points, np.asarray(stds, float))
+        return _paired(*self.calibration.estimate(batch, wanted, own))
 
     # -- the choice -------------------------------------------------------------------------
 

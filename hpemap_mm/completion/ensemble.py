@@ -67,12 +67,7 @@ class Ensemble:
 
 
 def _fit(parts: Sequence[CalibrationPart], one: Any) -> PredictionCalibration:
-    pairs = []
-    for batch, given in parts:
-        predictions = one(given)
-        if batch.skeleton.name in predictions:
-            pairs.append((batch, predictions[batch.skeleton.name]))
-    return PredictionCalibration.fit(pairs)
+    return PredictionCalibration.fit([(batch, one(given)) for batch, given in parts])
 
 
 def averaged(

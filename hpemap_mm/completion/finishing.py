@@ -22,7 +22,7 @@ from hpemap_mm.completion.completer import Completer
 from hpemap_mm.completion.ensemble import Ensemble
 from hpemap_mm.completion.index import EntryIndex
 from hpemap_mm.completion.plan import Plan, Shard
-from hpemap_mm.completion.processes import process_context
+from hpemap_mm.completion.processes import process_context, step_back
 from hpemap_mm.completion.shards import ShardFolder
 from hpemap_mm.completion.tally import Tally
 from hpemap_mm.errors import DataError, Problem
@@ -235,6 +235,7 @@ def _finish_all(workshop: Workshop, tasks: Any, answers: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)
+    step_back()
     parent = os.getppid()
 
     def alive() -> bool:

@@ -75,7 +75,7 @@ class CompletedDataset(BaseCocoStyleDataset):
             ``'predicted'`` and ``'fused'``; by default all. Others count as not annotated.
         entries: Only persons of these entries of the dataset that was completed; by default all.
         weighting: Weights of filled joints: None (all 1), or ``dict(type='std', blur=0.05)``:
-            :func:`label_weights` against an annotator's of each joint (:func:`~hpemap_mm.skeletons.annotator_stds`),
+            :func:`label_weights` against an annotator's of each joint (``annotator_stds``),
             with targets that are blurred by so many sizes of the person.
         data_prefix: ``img``: the folder of the images; by default the one that the files name.
         test_mode: For a test; ``provenance`` may then name ``'gt'`` and ``'derived'`` only (both by

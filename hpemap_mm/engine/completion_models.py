@@ -19,7 +19,7 @@ from hpemap_mm.apis import load_model
 from hpemap_mm.completion.candidates import Predicted
 from hpemap_mm.completion.crops import CropDataset, Crops, Request
 from hpemap_mm.completion.predicting import predict
-from hpemap_mm.completion.processes import process_context
+from hpemap_mm.completion.processes import process_context, step_back
 from hpemap_mm.engine.completion_settings import ModelFiles
 from hpemap_mm.errors import DataError, Problem
 from hpemap_mm.models import AnsweringPoseEstimator
@@ -157,6 +157,7 @@ def _quiet(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.excepthook = _but_for_lost_connections
     cv2.setNumThreads(0)
+    step_back()
 
 
 def _but_for_lost_connections(

@@ -6,6 +6,7 @@ from hpemap_mm.completion.anchoring import ErrorField
 from hpemap_mm.completion.calibration import HeadCalibration, PredictionCalibration
 from hpemap_mm.completion.candidates import PersonBatch, Predicted
 from hpemap_mm.completion.completer import Completer
+from hpemap_mm.completion.fusion import CORRELATION
 from hpemap_mm.persons.provenance import DERIVED, FUSED, GT, NONE, PREDICTED, TRANSLATED
 from hpemap_mm.skeletons import annotator_stds, correspondences, get_skeleton
 from hpemap_mm.translators.affine import AffineTranslator
@@ -143,8 +144,9 @@ def test_translator_and_model_are_fused_by_their_uncertainties():
         (points[:, top], stds[:, top])
         for points, stds in (found.candidates['mpii'][s] for s in ('translated', 'predicted'))
     )
-    weights = np.stack([std_t**-2, std_p**-2])
-    expected = (weights[..., None] * np.stack([point_t, point_p])).sum(0) / weights.sum(0)[:, None]
+    common = CORRELATION * std_t * std_p
+    share = ((std_t**2 - common) / (std_t**2 + std_p**2 - 2 * common))[:, None]
+    expected = share * point_p + (1 - share) * point_t
     np.testing.assert_allclose(joints.keypoints[:, top], expected)
     assert (joints.stds[:, top] < np.minimum(std_t, std_p) + 1e-9).all()
     # The same joint under another name: an annotator's opinion beside the other two.

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.optimize import minimize
 
-from hpemap_mm.completion.fusion import fuse
+from hpemap_mm.completion.fusion import CORRELATION, fuse
 
 NAN = np.nan
 
@@ -15,22 +15,40 @@ def one(points, stds):
     return points[0, 0], stds[0, 0], used[:, 0, 0].tolist()
 
 
-def test_two_estimates_are_weighted_by_their_inverse_variances():
-    # Weights 1 and 1/4: the mean of 0 and 1 is 0.2, its variance 1 / (1 + 1/4).
-    point, std, used = one([[0, 10], [1, 10]], [1, 2])
-    assert point == pytest.approx([0.2, 10])
-    assert std == pytest.approx(np.sqrt(0.8))
+def test_two_estimates_are_weighted_as_correlated_ones():
+    # With a correlation of 1/2 the surer one's weight is (2.25 - 0.75) / (1 + 2.25 - 1.5) = 6/7.
+    point, std, used = one([[0, 10], [7, 10]], [1, 1.5])
+    assert point == pytest.approx([1, 10])
+    variance = (36 + 2.25 + 2 * 6 * 0.75) / 49
+    distance = 49 / (1 + 2.25)
+    assert std == pytest.approx(np.sqrt(variance * distance / 2))
     assert used == [True, True]
 
 
-def test_it_is_the_product_of_the_gaussians():
-    x = np.linspace(-5, 5, 100_001)
-    density = norm.pdf(x, 0.3, 0.5) * norm.pdf(x, -0.2, 0.7) * norm.pdf(x, 0.1, 1.1)
-    density /= density.sum()
-    mean = (x * density).sum()
-    point, std, _ = one([[0.3, 0], [-0.2, 0], [0.1, 0]], [0.5, 0.7, 1.1])
-    assert point[0] == pytest.approx(mean, abs=1e-6)
-    assert std == pytest.approx(np.sqrt((np.square(x - mean) * density).sum()), abs=1e-6)
+@pytest.mark.parametrize('stds', [[1.07, 0.74, 0.54], [0.5, 0.7, 0.6], [1, 1, 1], [0.9, 2, 1.1]])
+def test_no_other_weights_have_a_smaller_variance(stds):
+    stds = np.array(stds)
+    covariance = CORRELATION * np.outer(stds, stds)
+    np.fill_diagonal(covariance, np.square(stds))
+    best = minimize(
+        lambda weights: weights @ covariance @ weights,
+        np.full(3, 1 / 3),
+        bounds=[(0, 1)] * 3,
+        constraints={'type': 'eq', 'fun': lambda weights: weights.sum() - 1},
+        tol=1e-12,
+    )
+    places = np.array([[0.1, 0.0], [0.0, 0.2], [0.0, 0.0]])
+    point, std, used = one(places, stds)
+    assert point == pytest.approx(best.x @ places, abs=1e-5)
+    assert std == pytest.approx(np.sqrt(best.fun), rel=1e-6)
+    assert used == (best.x > 1e-4).tolist()
+
+
+def test_what_is_twice_as_unsure_adds_nothing():
+    point, std, used = one([[0, 0], [1, 0]], [1, 2.01])
+    assert point.tolist() == [0, 0]
+    assert std == 1
+    assert used == [True, False]
 
 
 def test_disagreement_widens():
@@ -39,6 +57,7 @@ def test_disagreement_widens():
     point, std, used = one([[0, 0], [3 * np.sqrt(2), 0]], [1, 1])
     assert point == pytest.approx([1.5 * np.sqrt(2), 0])
     assert std == pytest.approx(agreeing * np.sqrt(4.5))
+    assert agreeing == pytest.approx(np.sqrt(0.75))
     assert used == [True, True]
 
 

@@ -8,9 +8,10 @@ from hpemap_mm.completion.calibration import (
     MEDIAN_RADIUS,
     HeadCalibration,
     PredictionCalibration,
+    residuals,
 )
 from hpemap_mm.completion.candidates import PersonBatch, Predicted, sizes_of
-from hpemap_mm.skeletons import annotator_stds, get_skeleton
+from hpemap_mm.skeletons import annotator_stds, correspondences, get_skeleton
 
 COCO = get_skeleton('coco')
 
@@ -43,7 +44,7 @@ def world(count=600, seed=0, share=0.7, reach=0.3, skeleton=COCO):
 
 def test_the_law_is_found_again():
     batch, predicted, stds = world()
-    calibration = PredictionCalibration.fit([(batch, predicted)])
+    calibration = PredictionCalibration.fit([(batch, {'coco': predicted})])
     found = calibration.heads['coco'].stds(predicted.scores)
     inner = np.abs(predicted.scores - 0.5) < 0.4
     ratio = (found / stds)[inner]
@@ -59,7 +60,7 @@ def test_the_law_is_found_again():
 
 def test_errors_without_anything_in_common_get_no_share():
     batch, predicted, _ = world(share=0.0)
-    assert PredictionCalibration.fit([(batch, predicted)]).field.share == 0
+    assert PredictionCalibration.fit([(batch, {'coco': predicted})]).field.share == 0
 
 
 def test_half_of_the_errors_are_within_the_median_radius():
@@ -72,15 +73,44 @@ def test_half_of_the_errors_are_within_the_median_radius():
 
 def test_it_survives_json():
     batch, predicted, _ = world(count=60)
-    calibration = PredictionCalibration.fit([(batch, predicted)])
+    calibration = PredictionCalibration.fit([(batch, {'coco': predicted})])
     again = PredictionCalibration.from_json(json.loads(json.dumps(calibration.to_json())))
     scores = predicted.scores
     np.testing.assert_array_equal(
         again.heads['coco'].stds(scores), calibration.heads['coco'].stds(scores)
     )
     assert (again.field, again.gain) == (calibration.field, calibration.gain)
+    assert again.abroad == calibration.abroad
     with pytest.raises(ValueError, match='no calibration'):
         PredictionCalibration.from_json({'heads': {}})
+
+
+def test_a_head_is_less_sure_on_the_persons_of_another_dataset():
+    """LSP's head, three times as far off on COCO's persons: told by the joints that both have."""
+    lsp = get_skeleton('lsp')
+    at_home, told, _ = world(share=0.0, skeleton=lsp)
+    abroad, own, _ = world(share=0.0, seed=1)
+    head = HeadCalibration.fit(lsp, np.linalg.norm(residuals(at_home, told), axis=-1), told.scores)
+    rng = np.random.default_rng(2)
+    scores = rng.uniform(0, 1, (len(abroad), len(lsp)))
+    points = rng.uniform(0, 400, (*scores.shape, 2))
+    sizes = abroad.sizes[:, None]
+    off = 3 * head.stds(scores)[..., None] * rng.normal(size=points.shape) * sizes[..., None]
+    shared = 0
+    for place, record in enumerate(correspondences(COCO, lsp, near=False)):
+        if record.relation == 'same':
+            points[:, place] = abroad.keypoints[:, record.sources[0]] + off[:, place]
+            shared += 1
+    assert 0 < shared < len(lsp)
+    foreign = Predicted(skeleton=lsp, keypoints=points, scores=scores)
+    calibration = PredictionCalibration.fit(
+        [(at_home, {'lsp': told}), (abroad, {'coco': own, 'lsp': foreign})]
+    )
+    assert calibration.abroad == {'coco': {'lsp': pytest.approx(3, rel=0.1)}}
+    there = np.isfinite(points).all(-1)
+    found = calibration.estimate(abroad, foreign, own)[1]
+    expected = 3 * calibration.heads['lsp'].stds(scores) * sizes
+    np.testing.assert_allclose(found[there], expected[there], rtol=0.15)
 
 
 def test_errors():
@@ -89,8 +119,8 @@ def test_errors():
     other = Predicted(
         skeleton=mpii, keypoints=np.zeros((40, len(mpii), 2)), scores=np.zeros((40, len(mpii)))
     )
-    with pytest.raises(ValueError, match='annotated as coco, predicted as mpii'):
-        PredictionCalibration.fit([(batch, other)])
+    with pytest.raises(ValueError, match='nothing to calibrate on'):
+        PredictionCalibration.fit([(batch, {'mpii': other})])
     with pytest.raises(ValueError, match='at least 30'):
         HeadCalibration.fit(COCO, np.full((40, len(COCO)), np.nan), predicted.scores)
 
