@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from _common import table
 from mmengine.dataset import pseudo_collate
 
 from hpemap_mm.apis import answering
-from hpemap_mm.completion.calibration import MEDIAN_RADIUS
+from hpemap_mm.completion.calibration import PredictionCalibration
 from hpemap_mm.completion.candidates import PersonBatch, Predicted, sizes_of
+from hpemap_mm.completion.links import MEDIAN_RADIUS
 from hpemap_mm.skeletons import get_skeleton
 
 BATCH = 64
@@ -114,3 +116,14 @@ def shown(found: dict[str, float], key: str, digits: int) -> str:
 def drawn(name: str, share: float) -> bool:
     """Whether an image is of a part of all; told by its name, the same everywhere."""
     return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) < share * 2**32
+
+
+def links_of(calibration: PredictionCalibration) -> str:
+    """How far annotations correct predictions, as a table."""
+    rows = [
+        [annotated, wanted, f'{link.field.share:g}', f'{link.field.reach:g}', f'{link.gain:.2f}']
+        for annotated, by_wanted in calibration.links.items()
+        for wanted, link in by_wanted.items()
+    ]
+    text = table(['annotated', 'predicted', 'share', 'reach (sizes)', 'factor'], rows)
+    return f'How far the errors on annotated joints correct predictions:\n\n{text}'

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from _common import publish, table
-from _completion import COLUMNS, batches, figures, rows_of, shown
+from _completion import COLUMNS, batches, figures, links_of, rows_of, shown
 from mmengine.config import Config
 
 from hpemap_mm.apis import load_model
@@ -160,15 +160,13 @@ def main() -> None:
     calibration = PredictionCalibration.fit(calibrating)
     errors = judge(calibration, translators, judged, truth, args.max_std)
     text, results = report(errors)
-    field = calibration.field
     publish(
         'completion_mannequin',
         'Completed joints against the whole truth',
         text
         + f'\n\nThreshold: a standard deviation of {args.max_std:g} of the size (square root of '
-        'the area). Errors in per cent of the size; `chosen` is what the completed dataset has. '
-        f'Error field: share {field.share:g}, reach {field.reach:g} sizes, factor '
-        f'{calibration.gain:.2f}.',
+        'the area). Errors in per cent of the size; `chosen` is what the completed dataset has.'
+        f'\n\n{links_of(calibration)}',
         {
             'images': args.images,
             'max_std': args.max_std,
@@ -182,9 +180,7 @@ def judge(
     calibration: Any, translators: list, judged: list, truth: Truth, max_std: float
 ) -> dict[str, dict]:
     """By skeleton and source: errors and standard deviations in sizes, joint by joint."""
-    plain = PredictionCalibration(
-        heads=calibration.heads, field=type(calibration.field)(share=0.0, reach=1.0), gain=1.0
-    )
+    plain = PredictionCalibration(heads=calibration.heads)
     completer = Completer(
         skeletons=SKELETONS, translators=translators, calibration=calibration, max_std=max_std
     )

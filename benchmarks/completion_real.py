@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from _common import publish, table
-from _completion import COLUMNS, batches, drawn, figures, rows_of, shown
+from _completion import COLUMNS, batches, drawn, figures, links_of, rows_of, shown
 
 import hpemap_mm  # noqa: F401 - prepares MMPose
 from hpemap_mm.apis import load_model, load_translator, pretrained_translator
@@ -205,9 +205,7 @@ def photographs(checkpoint: Path, max_std: float) -> tuple[list[str], Found, str
         )
         for std in (np.inf, max_std)
     ]
-    plain = PredictionCalibration(
-        heads=calibration.heads, field=type(calibration.field)(share=0.0, reach=1.0), gain=1.0
-    )
+    plain = PredictionCalibration(heads=calibration.heads)
     alone = Completer(skeletons=heads, calibration=plain, max_std=np.inf)
     found: Found = {}
     random = np.random.default_rng(0)
@@ -237,13 +235,11 @@ def photographs(checkpoint: Path, max_std: float) -> tuple[list[str], Found, str
                 key = (*row, 'predicted, not anchored')
                 add(found, key, points, stds, truth, batch, places, own)
     count = sum(len(batch) for _, batch, _ in judged)
-    field = calibration.field
     note = (
         f'{count} persons, a quarter of whose annotated joints (at least one) were hidden; every '
         'row is about hidden joints, in skeletons that have the same joint. The LSP head was '
         "calibrated on LSPET and the COCO head on coco_subset only: on each other's photographs "
-        f'their uncertainties are guesses. Error field: share {field.share:g}, reach '
-        f'{field.reach:g} sizes, factor {calibration.gain:.2f}.'
+        f'their uncertainties rest on the joints that both have.\n\n{links_of(calibration)}'
     )
     return ['photographs', 'in'], found, note
 

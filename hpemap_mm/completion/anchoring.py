@@ -75,20 +75,44 @@ class ErrorField:
         variances = np.square(stds_NK) - (weights_NKA * cross_NKA).sum(-1)
         return weights_NKA @ errors_NA2, np.sqrt(np.maximum(variances, 0.0))
 
-    def left_out(self, places_NA2: Array, stds_NA: Array, errors_NA2: Array) -> tuple[Array, Array]:
-        """Each anchor's error after what the other anchors say of it.
+    def left_out(
+        self,
+        places_NK2: Array,
+        stds_NK: Array,
+        anchors_NA2: Array,
+        anchor_stds_NA: Array,
+        errors_NA2: Array,
+        own_K: npt.NDArray[np.integer],
+    ) -> tuple[Array, Array]:
+        """As :meth:`anchored`, each joint without one of the anchors.
 
         Args:
-            places_NA2: As in :meth:`anchored`.
-            stds_NA: Infinite where there is no such joint.
-            errors_NA2: As in :meth:`anchored`.
+            places_NK2: As there, and so on.
+            stds_NK: As there.
+            anchors_NA2: As there.
+            anchor_stds_NA: As there.
+            errors_NA2: As there.
+            own_K: The anchor that each joint does without: its own annotation.
 
         Returns:
-            What is left of the errors (N, A, 2), and its standard deviation (N, A).
+            Corrections (N, K, 2) and standard deviations (N, K).
         """
-        inverse = np.linalg.inv(self._present(places_NA2, stds_NA)[1])
-        diagonal = np.diagonal(inverse, axis1=1, axis2=2)
-        return inverse @ errors_NA2 / diagonal[..., None], 1 / np.sqrt(diagonal)
+        stds, covariance = self._present(anchors_NA2, anchor_stds_NA)
+        inverse = np.linalg.inv(covariance)
+        cross_NKA = (
+            stds_NK[:, :, None]
+            * stds[:, None]
+            * self.correlation(_distances(places_NK2, anchors_NA2))
+        )
+        cross_NKA[:, np.arange(len(own_K)), own_K] = 0.0
+        # What is left of the inverse without the own anchor's row and column.
+        rows_NKA = inverse[:, own_K]
+        diagonal_NK = np.take_along_axis(rows_NKA, own_K[None, :, None], 2)[..., 0]
+        overlap_NK = (rows_NKA * cross_NKA).sum(-1) / diagonal_NK
+        weights_NKA = cross_NKA @ inverse - overlap_NK[..., None] * rows_NKA
+        weights_NKA[:, np.arange(len(own_K)), own_K] = 0.0
+        variances = np.square(stds_NK) - (weights_NKA * cross_NKA).sum(-1)
+        return weights_NKA @ errors_NA2, np.sqrt(np.maximum(variances, 0.0))
 
     def _present(self, places_NA2: Array, stds_NA: Array) -> tuple[Array, Array]:
         """Standard deviations and covariance, in which an absent anchor is alone."""

@@ -47,31 +47,34 @@ def test_left_out_is_anchored_by_the_others():
     stds = rng.uniform(0.5, 2, (3, 6))
     stds[1, 4] = np.inf
     errors[1, 4] = 0
-    left, sigmas = FIELD.left_out(places, stds, errors)
+    # Joints of another skeleton: each close to the annotation that it does without.
+    own = np.array([3, 0, 4, 4])
+    wanted = places[:, own] + rng.normal(size=(3, 4, 2)) * 0.05
+    wanted_stds = rng.uniform(0.5, 2, (3, 4))
+    shift, sigmas = FIELD.left_out(wanted, wanted_stds, places, stds, errors, own)
     for n in range(3):
-        for k in range(6):
-            if not np.isfinite(stds[n, k]):
-                continue
-            others = [i for i in range(6) if i != k]
-            shift, remaining = FIELD.anchored(
-                places[n : n + 1, [k]],
-                stds[n : n + 1, [k]],
+        for k in range(4):
+            others = [i for i in range(6) if i != own[k]]
+            expected, remaining = FIELD.anchored(
+                wanted[n : n + 1, [k]],
+                wanted_stds[n : n + 1, [k]],
                 places[n : n + 1, others],
                 stds[n : n + 1, others],
                 errors[n : n + 1, others],
             )
-            np.testing.assert_allclose(left[n, k], errors[n, k] - shift[0, 0], rtol=1e-6)
+            np.testing.assert_allclose(shift[n, k], expected[0, 0], rtol=1e-6, atol=1e-12)
             np.testing.assert_allclose(sigmas[n, k], remaining[0, 0], rtol=1e-6)
 
 
 def test_it_is_the_best_linear_prediction_of_drawn_errors():
     """Errors drawn from the field: the stated deviations are those that are seen."""
     rng = np.random.default_rng(1)
-    places = rng.uniform(0, 0.6, (1, 5, 2))
-    stds = np.array([[1.0, 2, 0.5, 1, 1.5]])
-    covariance = FIELD.covariance(places, stds)[0]
+    places = np.repeat(rng.uniform(0, 0.6, (1, 5, 2)), 20_000, 0)
+    stds = np.repeat([[1.0, 2, 0.5, 1, 1.5]], 20_000, 0)
+    covariance = FIELD.covariance(places[:1], stds[:1])[0]
     drawn = rng.multivariate_normal(np.zeros(5), covariance, (20_000, 2)).transpose(0, 2, 1)
-    left, sigmas = FIELD.left_out(np.repeat(places, 20_000, 0), np.repeat(stds, 20_000, 0), drawn)
+    shift, sigmas = FIELD.left_out(places, stds, places, stds, drawn, np.arange(5))
+    left = drawn - shift
     np.testing.assert_allclose(left.std((0, 2)), sigmas[0], rtol=0.02)
     # Less is left than there was, and what is left has nothing to do with the other anchors.
     assert (left.std((0, 2)) < drawn.std((0, 2))).all()

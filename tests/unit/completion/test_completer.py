@@ -7,6 +7,7 @@ from hpemap_mm.completion.calibration import HeadCalibration, PredictionCalibrat
 from hpemap_mm.completion.candidates import PersonBatch, Predicted
 from hpemap_mm.completion.completer import Completer
 from hpemap_mm.completion.fusion import CORRELATION
+from hpemap_mm.completion.links import Link
 from hpemap_mm.persons.provenance import DERIVED, FUSED, GT, NONE, PREDICTED, TRANSLATED
 from hpemap_mm.skeletons import annotator_stds, correspondences, get_skeleton
 from hpemap_mm.translators.affine import AffineTranslator
@@ -41,7 +42,9 @@ def calibration(*skeletons, std=0.02, share=0.9):
         )
         for skeleton in skeletons
     }
-    return PredictionCalibration(heads=heads, field=ErrorField(share=share, reach=0.3), gain=1.0)
+    link = Link(field=ErrorField(share=share, reach=0.3), gain=1.0)
+    links = {own: dict.fromkeys(heads, link) for own in heads}
+    return PredictionCalibration(heads=heads, links=links)
 
 
 def predicted(skeleton, points, score=1.0):

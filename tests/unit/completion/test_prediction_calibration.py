@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 
 from hpemap_mm.completion.anchoring import ErrorField
-from hpemap_mm.completion.calibration import (
-    MEDIAN_RADIUS,
-    HeadCalibration,
-    PredictionCalibration,
-    residuals,
-)
+from hpemap_mm.completion.calibration import HeadCalibration, PredictionCalibration
 from hpemap_mm.completion.candidates import PersonBatch, Predicted, sizes_of
+from hpemap_mm.completion.links import MEDIAN_RADIUS, residuals
 from hpemap_mm.skeletons import annotator_stds, correspondences, get_skeleton
 
 COCO = get_skeleton('coco')
@@ -53,14 +49,16 @@ def test_the_law_is_found_again():
     gains = calibration.heads['coco'].gains
     hip, knee = COCO.index('left_hip'), COCO.index('left_knee')
     assert gains[hip] == gains[COCO.index('right_hip')] > 1.5 * gains[knee]
-    assert calibration.field.share == pytest.approx(0.7, abs=0.11)
-    assert 0.2 <= calibration.field.reach <= 0.4
-    assert calibration.gain == pytest.approx(1, abs=0.1)
+    link = calibration.links['coco']['coco']
+    assert link.field.share == pytest.approx(0.7, abs=0.11)
+    assert 0.2 <= link.field.reach <= 0.4
+    assert link.gain == pytest.approx(1, abs=0.1)
 
 
 def test_errors_without_anything_in_common_get_no_share():
     batch, predicted, _ = world(share=0.0)
-    assert PredictionCalibration.fit([(batch, {'coco': predicted})]).field.share == 0
+    links = PredictionCalibration.fit([(batch, {'coco': predicted})]).links
+    assert links['coco']['coco'].field.share == 0
 
 
 def test_half_of_the_errors_are_within_the_median_radius():
@@ -79,8 +77,7 @@ def test_it_survives_json():
     np.testing.assert_array_equal(
         again.heads['coco'].stds(scores), calibration.heads['coco'].stds(scores)
     )
-    assert (again.field, again.gain) == (calibration.field, calibration.gain)
-    assert again.abroad == calibration.abroad
+    assert again.links == calibration.links
     with pytest.raises(ValueError, match='no calibration'):
         PredictionCalibration.from_json({'heads': {}})
 
@@ -106,11 +103,30 @@ def test_a_head_is_less_sure_on_the_persons_of_another_dataset():
     calibration = PredictionCalibration.fit(
         [(at_home, {'lsp': told}), (abroad, {'coco': own, 'lsp': foreign})]
     )
-    assert calibration.abroad == {'coco': {'lsp': pytest.approx(3, rel=0.1)}}
+    assert calibration.links['coco']['lsp'].field.share <= 0.1
+    assert calibration.links['coco']['lsp'].gain == pytest.approx(3, rel=0.1)
+    # LSP's persons were only predicted in their own skeleton.
+    assert calibration.links['lsp'].keys() == {'lsp'}
     there = np.isfinite(points).all(-1)
     found = calibration.estimate(abroad, foreign, own)[1]
     expected = 3 * calibration.heads['lsp'].stds(scores) * sizes
     np.testing.assert_allclose(found[there], expected[there], rtol=0.15)
+
+
+def test_errors_that_go_together_across_heads_are_found():
+    """Two heads with the same error at the same place: the annotation corrects the other one."""
+    lsp = get_skeleton('lsp')
+    batch, own, _ = world(share=0.9)
+    at_home, told, _ = world(share=0.9, skeleton=lsp, seed=1)
+    points = np.random.default_rng(2).uniform(0, 400, (len(batch), len(lsp), 2))
+    for place, record in enumerate(correspondences(COCO, lsp, near=False)):
+        if record.relation == 'same':
+            points[:, place] = own.keypoints[:, record.sources[0]]
+    other = Predicted(skeleton=lsp, keypoints=points, scores=np.full(points.shape[:2], 0.5))
+    calibration = PredictionCalibration.fit(
+        [(batch, {'coco': own, 'lsp': other}), (at_home, {'lsp': told})]
+    )
+    assert calibration.links['coco']['lsp'].field.share >= 0.5
 
 
 def test_errors():
