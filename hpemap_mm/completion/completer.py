@@ -55,7 +55,8 @@ class Completer:
     ontology says exactly of annotated joints (``derived``: the same joint under another name, a
     midpoint that a dataset defines as one; as uncertain as an annotator), what a translator says
     from the annotated joints (``translated``), and what a model says from the image
-    (``predicted``). Where there are several, they are ``fused`` by their uncertainties.
+    (``predicted``). Where there are several, they are ``fused`` by their uncertainties; a model has
+    no say where the joint follows from the annotation.
     Predictions are anchored: the model's errors on annotated joints correct its predictions of
     the others (:class:`~hpemap_mm.completion.anchoring.ErrorField`).
 
@@ -169,6 +170,9 @@ class Completer:
     ) -> CompletedJoints:
         points_SNK2 = np.stack([found[source][0] for source in SOURCES])
         stds_SNK = np.stack([found[source][1] for source in SOURCES])
+        # Where a person lies so oddly that the model is wrong, the annotation is not in doubt.
+        known = np.isfinite(stds_SNK[SOURCES.index('derived')])
+        stds_SNK[SOURCES.index('predicted'), known] = np.nan
         points, stds, used = fuse(points_SNK2, stds_SNK)
         codes = np.array([_CODES[source] for source in SOURCES], np.uint8)
         provenance = np.where(used.sum(0) > 1, FUSED, codes[used.argmax(0)]).astype(np.uint8)

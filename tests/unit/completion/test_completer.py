@@ -161,6 +161,20 @@ def test_translator_and_model_are_fused_by_their_uncertainties():
     assert (np.linalg.norm(joints.keypoints[:, wrist] - of_annotator, axis=-1) < apart).all()
 
 
+def test_a_model_that_is_wrong_casts_no_doubt_on_what_the_annotation_says():
+    batch = persons(LSP)
+    model = {name: predicted(get_skeleton(name), anywhere(get_skeleton(name)) + 500.0)
+             for name in ('coco', 'lsp')}  # fmt: skip
+    found = Completer(skeletons=['coco'], calibration=calibration(COCO, LSP)).complete(batch, model)
+    alone = Completer(skeletons=['coco']).complete(batch)
+    derived = alone.joints['coco'].provenance == DERIVED
+    assert derived.any()
+    for key in ('keypoints', 'stds', 'provenance'):
+        np.testing.assert_array_equal(
+            getattr(found.joints['coco'], key)[derived], getattr(alone.joints['coco'], key)[derived]
+        )
+
+
 def test_predictions_are_anchored_to_the_annotation():
     """The model is 6 px off in all skeletons: what the annotation shows of it is taken off."""
     batch = persons(LSP)
