@@ -188,10 +188,12 @@ def judge(
         skeletons=SKELETONS, translators=translators, calibration=calibration, max_std=np.inf
     )
     alone = Completer(skeletons=SKELETONS, calibration=plain, max_std=np.inf)
+    untranslated = Completer(skeletons=SKELETONS, calibration=calibration, max_std=max_std)
     found: dict[str, dict] = {}
     for batch, predictions, rows, photographs in judged:
         done = completer.complete(batch, predictions)
         raw = alone.complete(batch, predictions)
+        without = untranslated.complete(batch, predictions)
         for name in SKELETONS:
             if name == batch.skeleton.name:
                 continue
@@ -212,6 +214,8 @@ def judge(
             add('fused', whole.keypoints, whole.stds)
             joints = done.joints[name]
             add('chosen', joints.keypoints, joints.stds)
+            other = without.joints[name]
+            add('chosen, no translators', other.keypoints, other.stds)
             for code, word in enumerate(PROVENANCE):
                 if word != 'none':
                     kept = joints.provenance == code
