@@ -75,6 +75,7 @@ def draw(figures: dict[str, Any], differences: dict[str, Any]) -> plt.Figure:
         axis.set_title(f'{title}\n{answer}', fontsize=10)
         axis.set_xlabel('PCK@0.1 of the box, %', fontsize=9)
         axis.tick_params(labelsize=8)
+        axis.tick_params(axis='y', left=False)
         axis.grid(axis='x', alpha=0.3)
         for side in ('top', 'right', 'left'):
             axis.spines[side].set_visible(False)
