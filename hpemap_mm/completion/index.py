@@ -79,6 +79,14 @@ class IndexWriter:
         _partial(path).write_text(json.dumps(facts), encoding='utf-8')
         os.replace(_partial(path), path)
 
+    def abandon(self) -> None:
+        """Close and remove what was written."""
+        self._images.close()
+        _partial(images_path(self._folder, self._entry)).unlink(missing_ok=True)
+        if self._persons is not None:
+            self._persons.close()
+            _partial(persons_path(self._folder, self._entry)).unlink(missing_ok=True)
+
     def _flush_persons(self) -> None:
         if not self._waiting:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from typing import Any
@@ -21,6 +22,11 @@ def process_context() -> Any:
 
 
 def step_back() -> None:
-    """Give way to the process with the model, where both want one core: all wait for that one."""
+    """Begin a process beside the one with the model.
+
+    It gives way to that one where both want one core, as all wait for it. And it leaves the objects
+    that the fork brought along alone: garbage collection would copy their pages one by one.
+    """
+    gc.freeze()
     if hasattr(os, 'nice'):
         os.nice(_NICER)

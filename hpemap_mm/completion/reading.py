@@ -12,8 +12,9 @@ from __future__ import annotations
 import gc
 import json
 import os
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache, cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,15 @@ from hpemap_mm.completion.index import ImageRow, IndexWriter, facts_path, image_
 from hpemap_mm.completion.person_rows import PersonRows
 from hpemap_mm.completion.plan import EntryPlan
 from hpemap_mm.completion.processes import process_context
+from hpemap_mm.completion.splitting import OddFileError, split_coco
 from hpemap_mm.datasets import Entry
 from hpemap_mm.datasets.checks import WHOLEBODY_PARTS
 from hpemap_mm.datasets.entries import build_entry, file_kind
 from hpemap_mm.errors import DataError, Problem, ProblemList
 from hpemap_mm.skeletons import get_skeleton
 
+#: Bytes above which a COCO json is read in parts.
+SPLIT_ABOVE = 16 << 20
 #: Keys of datasets that say how a test is made.
 _OF_TESTS = ('bbox_file', 'headbox_file', 'test_mode')
 #: EXIF orientations that swap width and height; OpenCV turns such images on reading.
@@ -135,42 +139,102 @@ def read_entry(
     Raises:
         DataError: The annotations have faults.
     """
-    entry = build_entry(name, _annotations_only(config))
-    problems = ProblemList()
-    # Persons without an image keep what needs none: images are not looked for.
-    entry.check_files(problems, images=False)
-    problems.raise_if_any()
-    sizes = _annotated_sizes(entry)
-    entry.load(problems)
-    problems.raise_if_any()
-    if get_skeleton(entry.skeleton.name) != entry.skeleton:
-        what = f'its skeleton is another than the known {entry.skeleton.name!r}'
-        fix = 'register it under a name of its own (hpemap_mm.skeletons.register_skeleton)'
-        raise DataError([Problem(f'entry {name!r}', what, fix)])
 
-    known = {image.path: image for image in image_rows(folder, range(number))}
-    before, labelled, roots = len(known), 0, set()
-    writer = IndexWriter(folder, number, shard_size=shard_size)
-    for index in range(len(entry.dataset)):
-        info = entry.data_info(index)
-        path = _real_path(str(info['img_path']), name)
-        if path not in known:
-            width, height = sizes.get(info.get('img_id')) or _size(path, info)
-            known[path] = ImageRow(first_image + len(known) - before, path, width, height)
-            writer.add_image(known[path])
-        roots.add(os.path.dirname(path))
-        person = _person(entry, info, known[path])
-        labelled += int((person.visibility > 0).sum())
-        writer.add_person(person)
-    writer.close(
-        {
-            'skeleton': entry.skeleton.name,
-            'persons': len(entry.dataset),
-            'images': len(known) - before,
-            'labelled': labelled,
-            'root': os.path.commonpath(sorted(roots)),
+    def write(configs: Iterable[Mapping[str, Any]]) -> None:
+        reader = _EntryReader(name, number, folder, first_image)
+        writer = IndexWriter(folder, number, shard_size=shard_size)
+        try:
+            for part in configs:
+                reader.read(part, writer)
+        except BaseException:
+            writer.abandon()
+            raise
+        writer.close(reader.facts())
+
+    whole = _annotations_only(config)
+    dataset = build_entry(name, whole).dataset
+    path = str(dataset.ann_file or '')
+    if (
+        file_kind(dataset) == 'coco'
+        and os.path.isfile(path)
+        and os.path.getsize(path) > SPLIT_ABOVE
+    ):
+        # What is wrong is told of the whole file, with its own rows.
+        with suppress(DataError, OddFileError):
+            write(_parts(whole, path, folder / f'parts_{number}'))
+            return
+    write([whole])
+
+
+def _parts(config: Mapping[str, Any], path: str, folder: Path) -> Iterator[Mapping[str, Any]]:
+    """The entry with a part of its annotations, one after the other."""
+    for part in split_coco(path, folder):
+        yield {**config, 'dataset': {**config['dataset'], 'ann_file': str(part.absolute())}}
+        gc.collect()
+
+
+class _EntryReader:
+    """Persons of an entry into its index, one file of annotations after the other."""
+
+    def __init__(self, name: str, number: int, folder: Path, first_image: int) -> None:
+        self._name, self._number, self._folder = name, number, folder
+        self._first = first_image
+        self._before = 0
+        self._roots: set[str] = set()
+        self._persons = self._labelled = 0
+        self._skeleton = ''
+
+    @cached_property
+    def _known(self) -> dict[str, ImageRow]:
+        """Images by path; at first those of the entries before."""
+        known = {image.path: image for image in image_rows(self._folder, range(self._number))}
+        self._before = len(known)
+        return known
+
+    def read(self, config: Mapping[str, Any], writer: IndexWriter) -> None:
+        """Add the persons of a file.
+
+        Raises:
+            DataError: It has faults.
+        """
+        name = self._name
+        entry = build_entry(name, config)
+        problems = ProblemList()
+        # Persons without an image keep what needs none: images are not looked for.
+        entry.check_files(problems, images=False)
+        problems.raise_if_any()
+        sizes = _annotated_sizes(entry)
+        entry.load(problems)
+        problems.raise_if_any()
+        if get_skeleton(entry.skeleton.name) != entry.skeleton:
+            what = f'its skeleton is another than the known {entry.skeleton.name!r}'
+            fix = 'register it under a name of its own (hpemap_mm.skeletons.register_skeleton)'
+            raise DataError([Problem(f'entry {name!r}', what, fix)])
+        self._skeleton = entry.skeleton.name
+        known = self._known
+        for index in range(len(entry.dataset)):
+            info = entry.data_info(index)
+            path = _real_path(str(info['img_path']), name)
+            if path not in known:
+                width, height = sizes.get(info.get('img_id')) or _size(path, info)
+                number = self._first + len(known) - self._before
+                known[path] = ImageRow(number, path, width, height)
+                writer.add_image(known[path])
+            self._roots.add(os.path.dirname(path))
+            person = _person(entry, info, known[path])
+            self._labelled += int((person.visibility > 0).sum())
+            writer.add_person(person)
+        self._persons += len(entry.dataset)
+
+    def facts(self) -> dict[str, Any]:
+        """Of all files."""
+        return {
+            'skeleton': self._skeleton,
+            'persons': self._persons,
+            'images': len(self._known) - self._before,
+            'labelled': self._labelled,
+            'root': os.path.commonpath(sorted(self._roots)),
         }
-    )
 
 
 def _annotations_only(config: Mapping[str, Any]) -> dict[str, Any]:

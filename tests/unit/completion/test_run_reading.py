@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from completion_worlds import write_images, write_world  # noqa: E402
 
-from hpemap_mm.completion import reading  # noqa: E402
+from hpemap_mm.completion import reading, splitting  # noqa: E402
 from hpemap_mm.completion.index import EntryIndex, image_rows  # noqa: E402
 from hpemap_mm.completion.person_rows import PersonRows  # noqa: E402
 from hpemap_mm.completion.reading import read_entries, read_entry  # noqa: E402
@@ -202,3 +202,97 @@ def test_the_annotations_are_not_held_by_the_caller(tmp_path, monkeypatch):
     read_entries(entries, tmp_path / 'index', shard_size=2)
     pids = set(seen.read_text().split())
     assert len(pids) == 2 and str(os.getpid()) not in pids
+
+
+def long_world(folder, *, images=40, seed=0):
+    """A COCO json whose annotations are in no order, some of which nobody reads."""
+    entries = write_world(folder)
+    path = folder / 'coco.json'
+    content = json.loads(path.read_text())
+    rng = np.random.default_rng(seed)
+    model = content['images'][0]
+    content['images'] = [{**model, 'id': 7 * n + 3} for n in rng.permutation(images).tolist()]
+    persons = [a for a in content['annotations'] if a.get('num_keypoints')]
+    content['annotations'] = [
+        {**persons[n % len(persons)], 'id': 1000 - n, 'image_id': 7 * image + 3}
+        for n, image in enumerate(rng.integers(0, images // 2, 6 * images).tolist())
+    ]
+    content['annotations'][5]['iscrowd'] = 1
+    path.write_text(json.dumps(content))
+    return entries, path, content
+
+
+def spied(monkeypatch, per_part=17):
+    """Long files begin at a byte; what is read in the end."""
+    read = []
+    inner = reading._EntryReader.read
+
+    def note(self, config, writer):
+        read.append(Path(config['dataset']['ann_file']).name)
+        inner(self, config, writer)
+
+    monkeypatch.setattr(reading._EntryReader, 'read', note)
+    monkeypatch.setattr(reading, 'SPLIT_ABOVE', 0)
+    monkeypatch.setattr(
+        reading, 'split_coco', lambda *a: splitting.split_coco(*a, per_part=per_part)
+    )
+    return read
+
+
+def test_a_long_file_in_parts_is_as_the_whole(tmp_path, monkeypatch):
+    entries, _, content = long_world(tmp_path / 'data')
+    read_entry(0, 'c', entries['c'], tmp_path / 'whole', 8, 1)
+    read = spied(monkeypatch)
+    read_entry(0, 'c', entries['c'], tmp_path / 'parts', 8, 1)
+    assert len(read) > len(content['annotations']) // 30
+    files = sorted(file.name for file in (tmp_path / 'whole').iterdir())
+    assert len(files) == 3
+    assert sorted(file.name for file in (tmp_path / 'parts').iterdir()) == files
+    for name in files:
+        whole, parts = (tmp_path / folder / name for folder in ('whole', 'parts'))
+        assert whole.read_bytes() == parts.read_bytes()
+
+
+def test_an_image_with_more_persons_than_a_part_stays_whole(tmp_path, monkeypatch):
+    entries, _, content = long_world(tmp_path / 'data', images=4)
+    read_entry(0, 'c', entries['c'], tmp_path / 'whole', 8, 1)
+    read = spied(monkeypatch, per_part=2)
+    read_entry(0, 'c', entries['c'], tmp_path / 'parts', 8, 1)
+    assert len(read) == len({a['image_id'] for a in content['annotations']})
+    for file in (tmp_path / 'whole').iterdir():
+        assert file.read_bytes() == (tmp_path / 'parts' / file.name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'match'),
+    [
+        (lambda c: c['annotations'][-1].update(id=c['annotations'][0]['id']), 'id'),
+        (lambda c: c['annotations'][-1].update(keypoints=[1, 2]), 'joints|keypoints'),
+        (lambda c: c['annotations'][-1].update(bbox=['x', 0, 1, 1]), 'bbox'),
+        (lambda c: c['images'][-1].pop('width'), 'width'),
+    ],
+)
+def test_faults_of_a_long_file_are_told_of_the_file(tmp_path, monkeypatch, spoil, match):
+    entries, path, content = long_world(tmp_path / 'data')
+    spoil(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError) as whole:
+        read_entry(0, 'c', entries['c'], tmp_path / 'whole', 8, 1)
+    spied(monkeypatch)
+    with pytest.raises(DataError, match=match) as parts:
+        read_entry(0, 'c', entries['c'], tmp_path / 'parts', 8, 1)
+    assert str(parts.value) == str(whole.value)
+    assert str(path) in str(parts.value)
+    assert not list((tmp_path / 'parts').iterdir())
+
+
+def test_annotations_without_an_image_are_passed_over_as_ever(tmp_path, monkeypatch):
+    entries, path, content = long_world(tmp_path / 'data')
+    content['annotations'][3]['image_id'] = 99999
+    path.write_text(json.dumps(content))
+    read_entry(0, 'c', entries['c'], tmp_path / 'whole', 8, 1)
+    read = spied(monkeypatch)
+    read_entry(0, 'c', entries['c'], tmp_path / 'parts', 8, 1)
+    assert read == ['coco.json']
+    for file in (tmp_path / 'whole').iterdir():
+        assert file.read_bytes() == (tmp_path / 'parts' / file.name).read_bytes()
