@@ -104,11 +104,17 @@ def main() -> None:
         os.environ['HPEMAP_MANNEQUIN'] = str(world)
         speeds = speed(Path(folder), world, args) if args.rounds else {}
         memories = [memory(Path(folder), world, count, args) for count in args.memory]
-    text = '\n\n'.join(filter(None, [speed_text(speeds), memory_text(memories)]))
-    publish(
-        'complete_speed', 'Completing datasets: speed and memory', text,
-        {'speed': speeds, 'memory': memories},
-    )  # fmt: skip
+    if speeds:
+        publish(
+            'complete_speed', 'Completing datasets: speed', speed_text(speeds), {'speed': speeds}
+        )
+    if memories:
+        publish(
+            'complete_memory',
+            'Completing datasets: memory',
+            memory_text(memories),
+            {'memory': memories},
+        )
 
 
 def written_config(folder: Path, world: Path, persons: int, args: Any, model: str = '') -> Path:
