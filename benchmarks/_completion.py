@@ -69,17 +69,7 @@ def batches(
 
 def rows_of(batch: PersonBatch, predictions: dict, rows: np.ndarray) -> tuple[PersonBatch, dict]:
     """Some persons of a batch."""
-    part = PersonBatch(
-        skeleton=batch.skeleton,
-        keypoints=batch.keypoints[rows],
-        visibility=batch.visibility[rows],
-        bboxes=batch.bboxes[rows],
-        sizes=batch.sizes[rows],
-    )
-    return part, {
-        name: Predicted(skeleton=p.skeleton, keypoints=p.keypoints[rows], scores=p.scores[rows])
-        for name, p in predictions.items()
-    }
+    return batch.take(rows), {name: p.take(rows) for name, p in predictions.items()}
 
 
 def figures(errors: np.ndarray, stds: np.ndarray, joints: float) -> dict[str, float] | None:

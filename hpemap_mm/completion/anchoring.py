@@ -66,11 +66,7 @@ class ErrorField:
             Corrections (N, K, 2) and standard deviations (N, K).
         """
         stds, covariance = self._present(anchors_NA2, anchor_stds_NA)
-        cross_NKA = (
-            stds_NK[:, :, None]
-            * stds[:, None]
-            * self.correlation(_distances(places_NK2, anchors_NA2))
-        )
+        cross_NKA = self._between(places_NK2, stds_NK, anchors_NA2, stds)
         weights_NKA = np.linalg.solve(covariance, cross_NKA.swapaxes(1, 2)).swapaxes(1, 2)
         variances = np.square(stds_NK) - (weights_NKA * cross_NKA).sum(-1)
         return weights_NKA @ errors_NA2, np.sqrt(np.maximum(variances, 0.0))
@@ -99,11 +95,7 @@ class ErrorField:
         """
         stds, covariance = self._present(anchors_NA2, anchor_stds_NA)
         inverse = np.linalg.inv(covariance)
-        cross_NKA = (
-            stds_NK[:, :, None]
-            * stds[:, None]
-            * self.correlation(_distances(places_NK2, anchors_NA2))
-        )
+        cross_NKA = self._between(places_NK2, stds_NK, anchors_NA2, stds)
         cross_NKA[:, np.arange(len(own_K)), own_K] = 0.0
         # What is left of the inverse without the own anchor's row and column.
         rows_NKA = inverse[:, own_K]
@@ -113,6 +105,13 @@ class ErrorField:
         weights_NKA[:, np.arange(len(own_K)), own_K] = 0.0
         variances = np.square(stds_NK) - (weights_NKA * cross_NKA).sum(-1)
         return weights_NKA @ errors_NA2, np.sqrt(np.maximum(variances, 0.0))
+
+    def _between(
+        self, places_NK2: Array, stds_NK: Array, anchors_NA2: Array, anchor_stds_NA: Array
+    ) -> Array:
+        """(N, K, A) covariances of the errors at joints and at anchors."""
+        correlation = self.correlation(_distances(places_NK2, anchors_NA2))
+        return stds_NK[:, :, None] * anchor_stds_NA[:, None] * correlation
 
     def _present(self, places_NA2: Array, stds_NA: Array) -> tuple[Array, Array]:
         """Standard deviations and covariance, in which an absent anchor is alone."""

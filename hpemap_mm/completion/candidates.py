@@ -59,6 +59,16 @@ class PersonBatch:
     def __len__(self) -> int:
         return len(self.sizes)
 
+    def take(self, rows: npt.NDArray[np.integer] | slice) -> PersonBatch:
+        """Some of the persons: indices or a slice."""
+        return PersonBatch(
+            skeleton=self.skeleton,
+            keypoints=self.keypoints[rows],
+            visibility=self.visibility[rows],
+            bboxes=self.bboxes[rows],
+            sizes=self.sizes[rows],
+        )
+
     @property
     def labelled(self) -> BoolArray:
         """(N, K): joints that are annotated."""
@@ -90,6 +100,12 @@ class Predicted:
 
     def __len__(self) -> int:
         return len(self.keypoints)
+
+    def take(self, rows: npt.NDArray[np.integer] | slice) -> Predicted:
+        """Some of the persons: indices or a slice."""
+        return Predicted(
+            skeleton=self.skeleton, keypoints=self.keypoints[rows], scores=self.scores[rows]
+        )
 
 
 def sizes_of(bboxes: Array, areas: Array | None = None) -> Array:

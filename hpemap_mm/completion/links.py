@@ -217,15 +217,5 @@ def _some(
     for batch, *given in parts:
         for start in range(0, len(batch), step * _CHUNK):
             rows = slice(start, start + step * _CHUNK, step)
-            part = PersonBatch(
-                skeleton=batch.skeleton,
-                keypoints=batch.keypoints[rows],
-                visibility=batch.visibility[rows],
-                bboxes=batch.bboxes[rows],
-                sizes=batch.sizes[rows],
-            )
-            wanted, own = (
-                Predicted(skeleton=p.skeleton, keypoints=p.keypoints[rows], scores=p.scores[rows])
-                for p in given
-            )
-            yield part, wanted, own
+            wanted, own = (predicted.take(rows) for predicted in given)
+            yield batch.take(rows), wanted, own
