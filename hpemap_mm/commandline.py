@@ -5,6 +5,7 @@ The standard library only, so that a tool that only reads files starts at once.
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import shlex
@@ -24,6 +25,7 @@ def run_tool(main: Callable[[Sequence[str] | None], int]) -> None:
     """
     try:
         status = main(None)
+        leave_process_group()
     except DataError as error:
         if os.environ.get('HPEMAP_DEBUG'):
             raise
@@ -33,6 +35,20 @@ def run_tool(main: Callable[[Sequence[str] | None], int]) -> None:
         sys.stderr.write('interrupted\n')
         status = 130
     sys.exit(status)
+
+
+def leave_process_group() -> None:
+    """Leave the distributed run that this process is in, if any, when all its work is done.
+
+    A thread of gloo's that still holds a tensor while Python shuts down aborts the process, and
+    torchrun calls a run failed that had succeeded (pytorch/pytorch#190489). The group's threads
+    end with the last object that holds the group, so call it where the model is no longer held.
+    """
+    distributed = sys.modules.get('torch.distributed')
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return
+    distributed.destroy_process_group()
+    gc.collect()  # DistributedDataParallel holds the group, and a runner is full of cycles
 
 
 def relative_to_here(path: str | os.PathLike[str]) -> str:

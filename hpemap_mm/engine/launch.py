@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 from pathlib import Path
 
@@ -69,6 +70,10 @@ def load_config(
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / path.stem)
     _seed_data(config)
+    if launcher != 'none':
+        # Its functions' defaults are the group that exists when it is imported. Imported later, by
+        # DistributedDataParallel, it would hold the group, and its threads, after it was left.
+        importlib.import_module('torch.distributed.nn')
     if launcher != 'none' and not torch.cuda.is_available():
         _join_on_cpu(config)
     return config

@@ -18,53 +18,68 @@ pytestmark = pytest.mark.slow
 # Each rank takes half of the batch: rank 0 has only COCO's persons, rank 1 COCO's and MPII's.
 WORKER = """
 import json, os, sys
+from pathlib import Path
+
 import torch
 import torch.distributed as dist
-from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from torch.nn.parallel import DistributedDataParallel
 
 import hpemap_mm
+from hpemap_mm.commandline import leave_process_group
+from hpemap_mm.engine.launch import load_config
 from hpemap_mm.registry import DATASETS, MODELS
 
-config = Config.fromfile(sys.argv[1])
-init_default_scope('mmpose')
-world = int(os.environ.get('WORLD_SIZE', 1))
-rank = int(os.environ.get('RANK', 0))
-if world > 1:
-    dist.init_process_group('gloo')
-torch.manual_seed(0)
-model = MODELS.build(config.model)
-model.backbone.eval()  # no drop path: the ranks draw other masks than one process
-dataset = DATASETS.build(config.train_dataloader.dataset)
-dataset.indices_carry_epoch()
-names = ['coco'] * 5 + ['mpii'] * 3
-pool = {name: [] for name in set(names)}
-for i in range(4 * len(dataset)):  # four epochs
-    for name in pool:
-        if name in dataset.entry_of(i):
-            pool[name].append(i)
-indices = [pool[name][k] for k, name in enumerate(names)]
-share = len(indices) // world
-batch = pseudo_collate([dataset[i] for i in indices[rank * share:(rank + 1) * share]])
-data = model.data_preprocessor(batch, training=True)
-wrapped = DistributedDataParallel(model) if world > 1 else model
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-losses = []
-for step in range(3):
-    total, _ = model.parse_losses(wrapped(**data, mode='loss'))
-    optimizer.zero_grad()
-    total.backward()
-    optimizer.step()
-    value = total.detach().clone()
-    if world > 1:
-        dist.all_reduce(value)
-    losses.append(value.item() / world)
-weights = {k: v.double().sum().item() for k, v in model.state_dict().items()}
+
+def train():
+    world = int(os.environ.get('WORLD_SIZE', 1))
+    rank = int(os.environ.get('RANK', 0))
+    config = load_config(sys.argv[1], launcher='pytorch' if world > 1 else 'none')
+    init_default_scope('mmpose')
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    model.backbone.eval()  # no drop path: the ranks draw other masks than one process
+    dataset = DATASETS.build(config.train_dataloader.dataset)
+    dataset.indices_carry_epoch()
+    names = ['coco'] * 5 + ['mpii'] * 3
+    pool = {name: [] for name in set(names)}
+    for i in range(4 * len(dataset)):  # four epochs
+        for name in pool:
+            if name in dataset.entry_of(i):
+                pool[name].append(i)
+    indices = [pool[name][k] for k, name in enumerate(names)]
+    share = len(indices) // world
+    batch = pseudo_collate([dataset[i] for i in indices[rank * share:(rank + 1) * share]])
+    data = model.data_preprocessor(batch, training=True)
+    wrapped = DistributedDataParallel(model) if world > 1 else model
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = []
+    for step in range(3):
+        total, _ = model.parse_losses(wrapped(**data, mode='loss'))
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        value = total.detach().clone()
+        if world > 1:
+            dist.all_reduce(value)
+        losses.append(value.item() / world)
+    weights = {k: v.double().sum().item() for k, v in model.state_dict().items()}
+    return rank, losses, weights
+
+
+def gloo_threads():
+    names = [path.read_text() for path in Path('/proc/self/task').glob('*/comm')]
+    return sum('gloo' in name for name in names)
+
+
+rank, losses, weights = train()
+during = gloo_threads()
+leave_process_group()
 if rank == 0:
-    with open(sys.argv[2], 'w') as file:
-        json.dump({'losses': losses, 'weights': weights}, file)
+    threads = {'during': during, 'after': gloo_threads()}
+    found = {'losses': losses, 'weights': weights, 'threads': threads}
+    Path(sys.argv[2]).write_text(json.dumps(found))
 """
 
 
@@ -96,6 +111,9 @@ def test_two_ranks_equal_one_process(more, tiny_config, tmp_path):
         results[name] = json.loads(out.read_text())
     assert results['two']['losses'] == pytest.approx(results['one']['losses'], rel=1e-5)
     assert results['two']['losses'][2] != results['two']['losses'][0]
+    if sys.platform == 'linux':  # a thread that is left may abort the process when it ends
+        assert results['two']['threads']['during'] > 0
+        assert results['two']['threads']['after'] == 0
     for name, value in results['one']['weights'].items():
         assert results['two']['weights'][name] == pytest.approx(value, rel=1e-5, abs=1e-4), name
 
