@@ -1,6 +1,7 @@
 """What all tests share: the real data where it is present, and one thread per worker."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,11 @@ import hpemap_mm  # noqa: F401 - before any test imports mmpose
 
 # Read by torch and numpy when they are first imported: tests run in several processes.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+# A shell ignores SIGINT for what it starts in the background, and so do then its children: tests
+# that stop a tool by it would wait for nothing.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
