@@ -158,6 +158,10 @@ def tell(outcome: Any, settings: Any, out: Path) -> None:
             if code != NONE and counts[code]
         )
         print(f'{name}: {filled:.1f}% of the joints ({kinds or "none"})')
+    if plan.left_out:
+        listed = relative_to_here(out / 'left_out.tsv')
+        noun = 'person is' if plan.left_out == 1 else 'persons are'
+        print(f'{plan.left_out} annotated {noun} not in it: {listed} says why')
     if outcome.unread:
         listed = relative_to_here(out / 'unread.tsv')
         print(f'{outcome.unread} persons without a prediction, their images are bad: {listed}')

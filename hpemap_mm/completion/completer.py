@@ -24,7 +24,13 @@ from hpemap_mm.persons.provenance import (
     SOURCES,
     TRANSLATED,
 )
-from hpemap_mm.skeletons import Skeleton, annotator_stds, as_skeleton, correspondences
+from hpemap_mm.skeletons import (
+    Skeleton,
+    annotator_stds,
+    as_skeleton,
+    correspondences,
+    derivations,
+)
 from hpemap_mm.translators.base import KeypointTranslator
 
 Array = npt.NDArray[np.floating]
@@ -55,12 +61,13 @@ class Completer:
     ontology says exactly of annotated joints (``derived``: the same joint under another name, a
     midpoint that a dataset defines as one; as uncertain as an annotator), what a translator says
     from the annotated joints (``translated``), and what a model says from the image
-    (``predicted``). Where there are several, they are ``fused`` by their uncertainties; a model has
-    no say where the joint follows from the annotation.
+    (``predicted``). What is derived is as good as an annotation and is kept as it is. Where there
+    is no such thing, translation and prediction are ``fused`` by their uncertainties.
     Predictions are anchored: the model's errors on annotated joints correct its predictions of
     the others (:class:`~hpemap_mm.completion.anchoring.ErrorField`).
 
-    Joints of the person's own skeleton that are not annotated are filled likewise, by the model.
+    Joints of the person's own skeleton that are not annotated are filled likewise, by derivation
+    (a pelvis that is defined as the middle of the hips) and by the model.
 
     Args:
         skeletons: What every person gets.
@@ -68,6 +75,9 @@ class Completer:
         calibration: Of the model's predictions; without it they are not used.
         max_std: A joint that is translated or predicted with a standard deviation of more than
             this many sizes (square roots of the area) of the person is left empty.
+        keep_derived: If not, translators have a say in derived joints, too, by their
+            uncertainties: for translators that were fitted on annotations like these, which know
+            how the annotators of two datasets differ about the same joint.
 
     Raises:
         KeyError: A skeleton is unknown.
@@ -82,11 +92,13 @@ class Completer:
         translators: Sequence[KeypointTranslator] = (),
         calibration: PredictionCalibration | None = None,
         max_std: float = 0.05,
+        keep_derived: bool = True,
     ) -> None:
         self.skeletons = tuple(as_skeleton(skeleton) for skeleton in skeletons)
         if not max_std > 0:
             raise ValueError(f'max_std must be positive, got {max_std}')
         self.max_std = float(max_std)
+        self.keep_derived = keep_derived
         self.calibration = calibration
         self.translators: dict[tuple[str, str], KeypointTranslator] = {}
         for translator in translators:
@@ -132,10 +144,12 @@ class Completer:
     def _derived(self, batch: PersonBatch, skeleton: Skeleton) -> Estimate:
         """What follows exactly from annotated joints."""
         points, stds = _nothing(batch, skeleton)
-        if skeleton is batch.skeleton:
-            return points, stds
         noise = annotator_stds(batch.skeleton)
-        for place, record in enumerate(correspondences(batch.skeleton, skeleton, near=False)):
+        if skeleton is batch.skeleton:
+            records = derivations(skeleton)
+        else:
+            records = correspondences(batch.skeleton, skeleton, near=False)
+        for place, record in enumerate(records):
             if record.relation not in ('same', 'derived') or not record.exact:
                 continue
             sources, weights = list(record.sources), np.array(record.weights)
@@ -173,6 +187,8 @@ class Completer:
         # Where a person lies so oddly that the model is wrong, the annotation is not in doubt.
         known = np.isfinite(stds_SNK[SOURCES.index('derived')])
         stds_SNK[SOURCES.index('predicted'), known] = np.nan
+        if self.keep_derived:
+            stds_SNK[SOURCES.index('translated'), known] = np.nan
         points, stds, used = fuse(points_SNK2, stds_SNK)
         codes = np.array([_CODES[source] for source in SOURCES], np.uint8)
         provenance = np.where(used.sum(0) > 1, FUSED, codes[used.argmax(0)]).astype(np.uint8)

@@ -157,8 +157,10 @@ class CropDataset(Dataset):
                     raise BadImageError(
                         [Problem(rows.paths[place], 'the pipeline returned nothing', 'change it')]
                     )
-                if step is first and shares:
-                    self._image = (key, person['img'])
+                if step is first:
+                    _check_size(person, rows, place)
+                    if shares:
+                        self._image = (key, person['img'])
         return person
 
     def _stacked(self, number: int, found: Sequence[dict[str, Any] | None]) -> Views:
@@ -197,6 +199,19 @@ class CropDataset(Dataset):
             sample = step(sample)
         meta = sample['data_samples'].metainfo
         return sample['inputs'], (int(meta['input_size'][0]), int(meta['input_size'][1]))
+
+
+def _check_size(person: dict[str, Any], rows: PersonRows, place: int) -> None:
+    """Refuse an image of another size than the annotations have: the joints are elsewhere in it."""
+    if 'img' not in person:
+        return
+    height, width = person['img'].shape[:2]
+    annotated = tuple(rows.image_sizes[place].tolist())
+    if annotated != (width, height):
+        what = f'the image is {width} x {height}, but {annotated[0]} x {annotated[1]} in the '
+        what += 'annotations (turned by EXIF, or another version of it?)'
+        fix = 'give the image that was annotated, or correct its size in the annotations'
+        raise BadImageError([Problem(rows.paths[place], what, fix)])
 
 
 def check_pipeline(pipeline: Sequence[Any] | None, *, where: str) -> list[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -34,6 +34,20 @@ class ImageRow(NamedTuple):
     height: int
 
 
+class LeftOut(NamedTuple):
+    """An annotated person that the dataset's reader does not read.
+
+    Attributes:
+        source_id: In its own file.
+        image: The image's file, as annotated; empty where there is none.
+        reason: In words.
+    """
+
+    source_id: object
+    image: str
+    reason: str
+
+
 class IndexWriter:
     """Writes the index of one entry; the files are there when it is closed.
 
@@ -49,6 +63,7 @@ class IndexWriter:
         self._waiting: list[PersonRows] = []
         self._persons: pq.ParquetWriter | None = None
         self._image_rows: list[ImageRow] = []
+        self._left_out: list[str] = []
         self._images = pq.ParquetWriter(_partial(images_path(folder, entry)), IMAGE_SCHEMA)
 
     def add_person(self, person: PersonRows) -> None:
@@ -63,6 +78,11 @@ class IndexWriter:
         if len(self._image_rows) == IMAGES_AT_ONCE:
             self._flush_images()
 
+    def add_left_out(self, rows: Iterable[LeftOut]) -> None:
+        """Add persons that cannot be completed, and why."""
+        for row in rows:
+            self._left_out.append('\t'.join(' '.join(str(v).split()) for v in row) + '\n')
+
     def close(self, facts: dict[str, Any]) -> None:
         """Write what waits, and the facts, whose file says that the others are whole."""
         self._flush_persons()
@@ -75,6 +95,8 @@ class IndexWriter:
             self._persons.close()
             target = persons_path(self._folder, self._entry)
             os.replace(_partial(target), target)
+        path = left_out_path(self._folder, self._entry)
+        path.write_text(''.join(self._left_out), encoding='utf-8')
         path = facts_path(self._folder, self._entry)
         _partial(path).write_text(json.dumps(facts), encoding='utf-8')
         os.replace(_partial(path), path)
@@ -156,6 +178,11 @@ def persons_path(folder: Path, entry: int) -> Path:
 def images_path(folder: Path, entry: int) -> Path:
     """Of an entry's images."""
     return folder / f'{entry:03d}.images.parquet'
+
+
+def left_out_path(folder: Path, entry: int) -> Path:
+    """Of the persons that cannot be completed, as lines."""
+    return folder / f'{entry:03d}.left_out.tsv'
 
 
 def facts_path(folder: Path, entry: int) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from hpemap_mm.completion.columns import info, render_rows
-from hpemap_mm.completion.index import IMAGES_AT_ONCE, ImageRow, image_rows
+from hpemap_mm.completion.index import IMAGES_AT_ONCE, ImageRow, image_rows, left_out_path
 from hpemap_mm.completion.plan import Plan
 from hpemap_mm.completion.shards import PERSONS, TALLY, UNREAD, ShardFolder
 from hpemap_mm.completion.tally import Tally
@@ -21,6 +21,8 @@ from hpemap_mm.skeletons import get_skeleton
 from hpemap_mm.version import __version__
 
 TABLE, UNREAD_LIST = 'completed.parquet', 'unread.tsv'
+LEFT_OUT_LIST = 'left_out.tsv'
+_LEFT_OUT_HEAD = 'entry\tsource_id\timage\treason\n'
 _UNREAD_HEAD = 'id\tentry\tsource_id\timage\tfault\n'
 
 
@@ -130,6 +132,19 @@ def merge_unread(plan: Plan, shards: ShardFolder, out: Path) -> int:
     if not count:
         path.unlink()
     return count
+
+
+def merge_left_out(plan: Plan, index: Path, out: Path) -> None:
+    """Write ``left_out.tsv``, where there are annotated persons that cannot be completed."""
+    path = out / LEFT_OUT_LIST
+    if not plan.left_out:
+        path.unlink(missing_ok=True)
+        return
+    with atomic_path(path) as partial, partial.open('w', encoding='utf-8', newline='\n') as file:
+        file.write(_LEFT_OUT_HEAD)
+        for number, entry in enumerate(plan.entries):
+            with left_out_path(index, number).open(encoding='utf-8') as rows:
+                file.writelines(f'{entry.name}\t{row}' for row in rows)
 
 
 def remove_parts(folder: Path) -> None:

@@ -14,7 +14,7 @@ from hpemap_mm.files import write_json
 NAME = 'plan.json'
 PARTS = 'parts'
 #: Counts the changes of what a plan and its parts look like.
-FORM = 1
+FORM = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,7 @@ class EntryPlan:
         persons: That are completed.
         images: That it brings in, and no entry before it.
         labelled: Annotated joints.
+        left_out: Annotated persons that cannot be completed.
     """
 
     name: str
@@ -34,6 +35,7 @@ class EntryPlan:
     persons: int
     images: int
     labelled: int
+    left_out: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,11 @@ class Plan:
     def images(self) -> int:
         """Different ones, of all entries."""
         return sum(entry.images for entry in self.entries)
+
+    @property
+    def left_out(self) -> int:
+        """Annotated persons that cannot be completed, of all entries."""
+        return sum(entry.left_out for entry in self.entries)
 
     def shards(self) -> Iterator[Shard]:
         """All of them, in order."""

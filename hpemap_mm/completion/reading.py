@@ -23,13 +23,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from hpemap_mm.completion.annotations import AnnotationFile, annotated_box, as_annotated
 from hpemap_mm.completion.index import ImageRow, IndexWriter, facts_path, image_rows
 from hpemap_mm.completion.person_rows import PersonRows
 from hpemap_mm.completion.plan import EntryPlan
 from hpemap_mm.completion.processes import process_context
 from hpemap_mm.completion.splitting import OddFileError, split_coco
 from hpemap_mm.datasets import Entry
-from hpemap_mm.datasets.checks import WHOLEBODY_PARTS
 from hpemap_mm.datasets.entries import build_entry, file_kind
 from hpemap_mm.errors import DataError, Problem, ProblemList
 from hpemap_mm.skeletons import get_skeleton
@@ -38,6 +38,8 @@ from hpemap_mm.skeletons import get_skeleton
 SPLIT_ABOVE = 16 << 20
 #: Keys of datasets that say how a test is made.
 _OF_TESTS = ('bbox_file', 'headbox_file', 'test_mode')
+#: Keys of datasets by which they read only some of the persons, and values with which they do not.
+_CHOOSING: Mapping[str, Any] = {'indices': None, 'filter_cfg': {}, 'sample_interval': 1}
 #: EXIF orientations that swap width and height; OpenCV turns such images on reading.
 _ORIENTATION, _TURNED = 274, (5, 6, 7, 8)
 
@@ -156,6 +158,7 @@ def read_entry(
     path = str(dataset.ann_file or '')
     if (
         file_kind(dataset) == 'coco'
+        and not is_chosen(whole)  # which of the persons is said of the whole file
         and os.path.isfile(path)
         and os.path.getsize(path) > SPLIT_ABOVE
     ):
@@ -181,7 +184,7 @@ class _EntryReader:
         self._first = first_image
         self._before = 0
         self._roots: set[str] = set()
-        self._persons = self._labelled = 0
+        self._persons = self._labelled = self._left_out = 0
         self._skeleton = ''
 
     @cached_property
@@ -203,7 +206,7 @@ class _EntryReader:
         # Persons without an image keep what needs none: images are not looked for.
         entry.check_files(problems, images=False)
         problems.raise_if_any()
-        sizes = _annotated_sizes(entry)
+        file = AnnotationFile(entry)
         entry.load(problems)
         problems.raise_if_any()
         if get_skeleton(entry.skeleton.name) != entry.skeleton:
@@ -212,19 +215,25 @@ class _EntryReader:
             raise DataError([Problem(f'entry {name!r}', what, fix)])
         self._skeleton = entry.skeleton.name
         known = self._known
+        read = set()
         for index in range(len(entry.dataset)):
             info = entry.data_info(index)
             path = _real_path(str(info['img_path']), name)
             if path not in known:
-                width, height = sizes.get(info.get('img_id')) or _size(path, info)
+                width, height = file.sizes.get(info.get('img_id')) or _size(path, info)
                 number = self._first + len(known) - self._before
                 known[path] = ImageRow(number, path, width, height)
                 writer.add_image(known[path])
             self._roots.add(os.path.dirname(path))
-            person = _person(entry, info, known[path])
+            person = _person(entry, info, file.row(info), known[path])
+            read.add(info['id'])
             self._labelled += int((person.visibility > 0).sum())
             writer.add_person(person)
         self._persons += len(entry.dataset)
+        if not is_chosen(config):
+            left_out = list(file.left_out(read))
+            self._left_out += len(left_out)
+            writer.add_left_out(left_out)
 
     def facts(self) -> dict[str, Any]:
         """Of all files."""
@@ -233,8 +242,17 @@ class _EntryReader:
             'persons': self._persons,
             'images': len(self._known) - self._before,
             'labelled': self._labelled,
+            'left_out': self._left_out,
             'root': os.path.commonpath(sorted(self._roots)),
         }
+
+
+def is_chosen(config: Mapping[str, Any]) -> bool:
+    """Whether an entry reads only some persons, as its config says."""
+    dataset = config.get('dataset')
+    if not isinstance(dataset, Mapping):
+        return False
+    return any(dataset.get(key, plain) not in (plain, None) for key, plain in _CHOOSING.items())
 
 
 def _annotations_only(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -245,7 +263,9 @@ def _annotations_only(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, 'dataset': {k: v for k, v in dataset.items() if k not in _OF_TESTS}}
 
 
-def _person(entry: Entry, info: dict[str, Any], image: ImageRow) -> PersonRows:
+def _person(
+    entry: Entry, info: dict[str, Any], row: Mapping[str, Any], image: ImageRow
+) -> PersonRows:
     name = entry.name
     points_NK2 = np.asarray(info['keypoints'], np.float32)
     if points_NK2.shape != (1, len(entry.skeleton), 2):
@@ -258,10 +278,9 @@ def _person(entry: Entry, info: dict[str, Any], image: ImageRow) -> PersonRows:
     if not isinstance(identity, (int, np.integer)):
         what, fix = f'a person has the id {identity!r}', 'give persons whole numbers as ids'
         raise DataError([Problem(f'entry {name!r}', what, fix)])
-    points_K2, visibility_K = _as_annotated(entry, info, points_NK2[0], visible_NK[0] > 0)
+    points_K2, visibility_K = as_annotated(entry, row, points_NK2[0], visible_NK[0] > 0)
     box = np.asarray(info['bbox'], np.float32).reshape(1, 4)
-    raw = info.get('raw_ann_info') or {}
-    area = raw.get('area', info.get('area'))
+    area = row.get('area', info.get('area'))
     area = np.nan if area is None else np.asarray(area, np.float64).reshape(-1)[:1]
     return PersonRows(
         images=np.array([image.id]),
@@ -271,7 +290,7 @@ def _person(entry: Entry, info: dict[str, Any], image: ImageRow) -> PersonRows:
         boxes=box,
         centers=_crop(info, 'bbox_center'),
         scales=_crop(info, 'bbox_scale'),
-        bboxes=_annotated_box(raw.get('bbox'), box[0], image),
+        bboxes=annotated_box(row.get('bbox'), box[0], image),
         areas=np.full(1, area, np.float64),
         keypoints=np.where(visibility_K[:, None] > 0, points_K2, np.nan)[None],
         visibility=visibility_K[None],
@@ -282,63 +301,6 @@ def _crop(info: dict[str, Any], key: str) -> npt.NDArray[np.float32]:
     given = info.get(key)
     nothing = np.full((1, 2), np.nan, np.float32)
     return nothing if given is None else np.asarray(given, np.float32).reshape(1, 2)
-
-
-def _as_annotated(
-    entry: Entry,
-    info: dict[str, Any],
-    points_K2: npt.NDArray[np.float32],
-    seen_K: npt.NDArray[np.bool_],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
-    """Joints as the file has them, in its precision and with visibilities of 1 and 2.
-
-    MMPose's readers keep float32, and whether a joint is annotated. What the file says is taken
-    where it is what the reader read.
-    """
-    # The shortest decimal number that is this float32, as a file would have it.
-    points = points_K2.astype(np.float64)
-    odd = points != np.round(points)
-    if odd.any():
-        points[odd] = points_K2[odd].astype('U32').astype(np.float64)
-    visibility = seen_K.astype(np.uint8)
-    raw = info.get('raw_ann_info') or {}
-    joints = len(entry.dataset.metainfo['keypoint_id2name'])
-    rows = [v for part in WHOLEBODY_PARTS for v in raw.get(part) or ()]
-    for values in (raw.get('keypoints') or [], rows):
-        table = np.asarray(values, np.float64).reshape(-1, 3)
-        if entry.select is not None and len(table) == joints:
-            table = table[entry.select]
-        if len(table) != len(points):
-            continue
-        same = (table[:, :2].astype(np.float32) == points_K2).all(-1)
-        if (same | ~seen_K).all() and ((table[:, 2] > 0) == seen_K).all():
-            points = table[:, :2]
-            visibility = np.clip(np.ceil(table[:, 2]), 0, 2).astype(np.uint8)
-            break
-    return points, visibility
-
-
-def _annotated_box(
-    raw: Any, box: npt.NDArray[np.float32], image: ImageRow
-) -> npt.NDArray[np.float64]:
-    """(1, 4) x, y, width, height: the file's, where the reader's is that one cut to the image."""
-    if raw is not None and len(raw) == 4:
-        given = np.asarray(raw, np.float64)
-        corners = np.concatenate([given[:2], given[:2] + given[2:]])
-        limit = np.array([image.width, image.height] * 2) - 1
-        if np.allclose(np.clip(corners, 0, limit), box, atol=1e-3):
-            return given[None]
-    corners = box.astype(np.float64)
-    return np.concatenate([corners[:2], corners[2:] - corners[:2]])[None]
-
-
-def _annotated_sizes(entry: Entry) -> dict[Any, tuple[int, int]]:
-    """Widths and heights by image id, where the annotation file is in COCO's format."""
-    if file_kind(entry.dataset) != 'coco' or '://' in str(entry.dataset.ann_file):
-        return {}
-    with open(entry.dataset.ann_file, encoding='utf-8') as file:
-        images = json.load(file)['images']
-    return {image['id']: (int(image['width']), int(image['height'])) for image in images}
 
 
 def _size(path: str, info: dict[str, Any]) -> tuple[int, int]:

@@ -102,6 +102,14 @@ def _flags(
                 'read: unread.tsv lists them.'
             )
         )
+    if plan.left_out:
+        noun = 'annotated person is' if plan.left_out == 1 else 'annotated persons are'
+        flags.append(
+            report.Flag(
+                f'{plan.left_out} {noun} not in here, because the dataset does not read them: '
+                'left_out.tsv says why.'
+            )
+        )
     for name in skeletons:
         if not _filled(tally.joints(name)):
             flags.append(report.Flag(f'Nobody has a joint of {name}: no source knows it.'))

@@ -16,6 +16,8 @@ from hpemap_mm.completion.ensemble import Ensemble
 from hpemap_mm.completion.finishing import Finisher, Inline, Task, Workshop, workshop_for
 from hpemap_mm.completion.index import EntryIndex, facts_path
 from hpemap_mm.completion.merging import (
+    TABLE,
+    merge_left_out,
     merge_skeleton,
     merge_table,
     merge_tallies,
@@ -111,8 +113,11 @@ class Completion:
         fingerprint = self.settings.fingerprint()
         known = self._known_plan(fingerprint)
         if known is not None and known.complete:
-            remove_parts(self._parts)
-            return Outcome(plan=known)
+            gone = self._gone()
+            if not gone:
+                remove_parts(self._parts)
+                return Outcome(plan=known)
+            self.watch.say(f'{", ".join(gone)} is not there: completing again')
         completer = self._completer()
         with claimed(self._parts, self.ranks):
             if self.ranks.first:
@@ -151,6 +156,13 @@ class Completion:
             what = f'holds other things ({some}), and nothing is written over'
             raise DataError([Problem(str(self.out), what, fix)])
 
+    def _gone(self) -> list[str]:
+        """Files that a finished run has, and that are not there."""
+        wanted = [*(f'{name}.json' for name in self.settings.skeletons), TABLE]
+        wanted += [CALIBRATION] if self.settings.models else []
+        wanted += [PAGE] if self._page else []
+        return [name for name in wanted if not (self.out / name).is_file()]
+
     def _known_plan(self, fingerprint: dict[str, Any]) -> Plan | None:
         plan = Plan.read(self.out)
         if plan is not None:
@@ -186,6 +198,7 @@ class Completion:
                 skeletons=self.settings.skeletons,
                 translators=[MODELS.build(dict(t)) for t in self.settings.translators],
                 max_std=self.settings.max_std,
+                keep_derived=self.settings.keep_derived,
             )
 
     def _with_calibration(self, completer: Completer, ensemble: Ensemble | None) -> Completer:
@@ -194,6 +207,7 @@ class Completion:
             translators=tuple(completer.translators.values()),
             calibration=None if ensemble is None else ensemble.whole,
             max_std=completer.max_std,
+            keep_derived=completer.keep_derived,
         )
 
     def _image_root(self, plan: Plan) -> str:
@@ -308,6 +322,7 @@ class Completion:
             merge_table(plan, workshop.shards, out=self.out, progress=stage.advance)
         tally = merge_tallies(plan, workshop.shards)
         unread = merge_unread(plan, workshop.shards, self.out)
+        merge_left_out(plan, self._index, self.out)
         if self._page:
             with self.watch.stage('drawing the page', None, noun='') as stage:
                 write_page(

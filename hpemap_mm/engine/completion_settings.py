@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     'translators': (),
     'calibration': None,
     'max_std': 0.05,
+    'keep_derived': True,
     'batch_size': 32,
     'calibration_persons': 4000,
 }
@@ -59,6 +60,7 @@ class Settings:
         calibration_persons: At most so many of each entry.
         translators: Their configs.
         max_std: The threshold, in sizes of the person.
+        keep_derived: Whether derived joints are kept as annotations are.
         batch_size: Persons that go through a model at once.
         shard_size: Persons that are written at once; whole batches.
         threads: Of each process, where the models are on the CPU.
@@ -71,6 +73,7 @@ class Settings:
     calibration_persons: int
     translators: Sequence[Mapping[str, Any]]
     max_std: float
+    keep_derived: bool
     batch_size: int
     shard_size: int
     threads: int
@@ -87,6 +90,7 @@ class Settings:
             'entries': self.entries,
             'translators': self.translators,
             'max_std': self.max_std,
+            'keep_derived': self.keep_derived,
             'batch_size': self.batch_size,
             'shard_size': self.shard_size,
             'files': _digests(_named_files([self.entries, self.translators])),
@@ -161,6 +165,9 @@ def read_settings(
             problems.add(where, f'{key} is {values[key]!r}', 'give a whole number above 0')
     if not (isinstance(values['max_std'], int | float) and values['max_std'] > 0):
         problems.add(where, f'max_std is {values["max_std"]!r}', 'give a number above 0')
+    if not isinstance(values['keep_derived'], bool):
+        what = f'keep_derived is {values["keep_derived"]!r}'
+        problems.add(where, what, 'give True or False')
     for option, value in (('--threads', threads), ('--shard-size', shard_size)):
         if value < 1:
             problems.add(option, f'is {value}', 'give a whole number above 0')
@@ -177,6 +184,7 @@ def read_settings(
         calibration_persons=values['calibration_persons'],
         translators=tuple(values['translators'] or ()),
         max_std=float(values['max_std']),
+        keep_derived=values['keep_derived'],
         batch_size=batch,
         shard_size=-(-shard_size // batch) * batch,
         threads=threads,

@@ -17,6 +17,7 @@ from hpemap_mm.skeletons.skeleton import Skeleton
 from hpemap_mm.skeletons.transfer import (
     Correspondence,
     correspondences,
+    derivations,
     transfer,
     transfer_matrix,
 )
@@ -29,6 +30,7 @@ __all__ = [
     'as_skeleton',
     'canonical_joints',
     'correspondences',
+    'derivations',
     'get_ontology',
     'get_skeleton',
     'list_skeletons',

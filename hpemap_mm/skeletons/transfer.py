@@ -80,6 +80,28 @@ def correspondences(
     )
 
 
+def derivations(skeleton: str | Skeleton) -> tuple[Correspondence, ...]:
+    """For each joint of a skeleton, how it follows exactly from *other* joints of the same one.
+
+    MPII's pelvis is the midpoint of MPII's hips; most joints of most skeletons follow from nothing.
+
+    Args:
+        skeleton: A skeleton or its name.
+
+    Returns:
+        One record for each joint, in order, ``'derived'`` or ``'none'``.
+
+    Raises:
+        KeyError: The skeleton is unknown.
+    """
+    skeleton = as_skeleton(skeleton)
+    finder = _Finder(_places(skeleton), near=False, derived=True, approximate=False)
+    return tuple(
+        finder.derive(joint, canonical, skeleton.name)
+        for joint, canonical in zip(skeleton.joints, canonical_joints(skeleton), strict=True)
+    )
+
+
 def transfer_matrix(records: tuple[Correspondence, ...], size: int) -> np.ndarray:
     """(D, S) matrix of the affine weights; rows of joints without a relation are zero.
 
@@ -169,6 +191,11 @@ class _Finder:
             if found := attempt(joint, canonical, owner):
                 return found
         return Correspondence(joint=joint, relation='none')
+
+    def derive(self, joint: str, canonical: str, owner: str) -> Correspondence:
+        """The record of one joint, from others only."""
+        found = self._derived_from_same(joint, canonical, owner)
+        return found or Correspondence(joint=joint, relation='none')
 
     def _same(self, joint: str, canonical: str, owner: str) -> Correspondence | None:
         if canonical not in self.places:

@@ -268,6 +268,41 @@ def test_a_changed_annotation_file_is_another_run(
         tool_here(*tool)
 
 
+def test_what_is_gone_from_a_finished_folder_is_made_again(tool_here, config, tmp_path, capfd):
+    out = tmp_path / 'out'
+    tool = ('complete_dataset', config, '--out', out, '--workers', 0)
+    few = ['--cfg-options', 'completion.skeletons=[coco,mpii]', 'completion.translators=[]']
+    assert tool_here(*tool, *few, '--no-page') == 0
+    whole = digests(out)
+    (out / 'mpii.json').unlink()
+    assert tool_here(*tool, *few, '--no-page') == 0
+    assert 'mpii.json is not there: completing again' in capfd.readouterr().err
+    assert digests(out) == whole
+    assert tool_here(*tool, *few) == 0  # now with the page
+    assert 'index.html is not there' in capfd.readouterr().err
+    assert set(digests(out)) == {*whole, 'index.html', 'index.json'}
+    assert tool_here(*tool, *few) == 0
+    assert 'complete already' in capfd.readouterr().out
+
+
+def test_persons_that_are_not_read_are_told(
+    tool_here, config, mannequin, tmp_path, monkeypatch, capsys
+):
+    world = tmp_path / 'world'
+    shutil.copytree(mannequin, world)
+    monkeypatch.setenv('HPEMAP_MANNEQUIN', str(world))
+    path = world / 'aic' / 'train.json'
+    content = json.loads(path.read_text())
+    del content['annotations'][0]['bbox']
+    path.write_text(json.dumps(content))
+    assert tool_here('complete_dataset', config, '--out', tmp_path / 'out', '--workers', 0) == 0
+    assert '1 annotated person is not in it' in capsys.readouterr().out
+    head, row = (tmp_path / 'out' / 'left_out.tsv').read_text().splitlines()
+    assert head.split('\t') == ['entry', 'source_id', 'image', 'reason']
+    assert row.startswith('mannequin_aic_train\t') and row.endswith('\tit has no bbox')
+    assert 'left_out.tsv says why' in (tmp_path / 'out' / 'index.html').read_text()
+
+
 def test_a_folder_with_other_things_is_refused(tool_here, config, mannequin, tmp_path):
     before = digests(mannequin)
     with pytest.raises(DataError, match='holds other things .* nothing is written over'):

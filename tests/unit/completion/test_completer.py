@@ -152,13 +152,50 @@ def test_translator_and_model_are_fused_by_their_uncertainties():
     expected = share * point_p + (1 - share) * point_t
     np.testing.assert_allclose(joints.keypoints[:, top], expected)
     assert (joints.stds[:, top] < np.minimum(std_t, std_p) + 1e-9).all()
-    # The same joint under another name: an annotator's opinion beside the other two.
-    wrist = MPII.index('left_wrist')
+
+
+def test_what_is_derived_is_kept_as_it_is():
+    """A wrist is a wrist: neither translator nor model moves what an annotator has clicked."""
+    translator = pretrained_translator('coco', 'mpii')
+    batch = real_looking(8)
+    model = predicted(MPII, translator.translate(batch.keypoints).keypoints + 1.0)
+    given = dict(
+        skeletons=['mpii'], translators=[translator], calibration=calibration(MPII), max_std=1.0
+    )
+    found = Completer(**given).complete(batch, {'mpii': model})
+    joints, wrist = found.joints['mpii'], MPII.index('left_wrist')
+    clicked = batch.keypoints[:, COCO.index('left_wrist')]
+    assert (joints.provenance[:, wrist] == DERIVED).all()
+    np.testing.assert_array_equal(joints.keypoints[:, wrist], clicked)
+    # Unless the translator is trusted to know better; the model still is not asked.
+    weighed = Completer(**given, keep_derived=False).complete(batch, {'mpii': model})
+    joints = weighed.joints['mpii']
     assert (joints.provenance[:, wrist] == FUSED).all()
-    of_annotator = batch.keypoints[:, COCO.index('left_wrist')]
-    points = [found.candidates['mpii'][s][0][:, wrist] for s in ('translated', 'predicted')]
-    apart = np.linalg.norm(np.stack(points) - of_annotator, axis=-1).max(0)
-    assert (np.linalg.norm(joints.keypoints[:, wrist] - of_annotator, axis=-1) < apart).all()
+    translated, stds = (value[:, wrist] for value in weighed.candidates['mpii']['translated'])
+    share = np.linalg.norm(joints.keypoints[:, wrist] - clicked, axis=-1) / np.linalg.norm(
+        translated - clicked, axis=-1
+    )
+    assert ((share > 0) & (share < 1)).all()
+    alone = Completer(**{**given, 'calibration': None}, keep_derived=False).complete(batch)
+    np.testing.assert_array_equal(
+        alone.joints['mpii'].keypoints[:, wrist], joints.keypoints[:, wrist]
+    )
+
+
+def test_what_a_skeleton_derives_of_its_own_joints():
+    """MPII's pelvis is the middle of MPII's hips, also for a person whose pelvis is unlabelled."""
+    batch = persons(MPII, missing=['pelvis', 'thorax', 'left_shoulder', 'right_wrist'])
+    found = Completer(skeletons=['mpii']).complete(batch).joints['mpii']
+    pelvis = MPII.index('pelvis')
+    assert (found.provenance[:, pelvis] == DERIVED).all()
+    hips = [MPII.index('left_hip'), MPII.index('right_hip')]
+    np.testing.assert_allclose(found.keypoints[:, pelvis], batch.keypoints[:, hips].mean(1))
+    assert (found.stds[:, pelvis] < found.stds[:, hips].max(1)).all()
+    for joint in ('thorax', 'right_wrist'):  # half of the shoulders is not enough
+        assert (found.provenance[:, MPII.index(joint)] == NONE).all()
+    # An annotated pelvis stays what it is.
+    whole = Completer(skeletons=['mpii']).complete(persons(MPII)).joints['mpii']
+    assert (whole.provenance == GT).all()
 
 
 def test_a_model_that_is_wrong_casts_no_doubt_on_what_the_annotation_says():

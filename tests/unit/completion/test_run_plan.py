@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hpemap_mm.completion.plan import NAME, EntryPlan, Plan, check_same, differences
+from hpemap_mm.completion.plan import FORM, NAME, EntryPlan, Plan, check_same, differences
 from hpemap_mm.errors import DataError
 
 
@@ -44,7 +44,8 @@ def test_a_plan_comes_back_from_its_file(tmp_path):
     [
         ('{"form": 1', 'is no json'),
         ('{"form": 99}', 'of another version'),
-        ('{"form": 1, "entries": []}', 'is no plan'),
+        (f'{{"form": {FORM}, "entries": []}}', 'is no plan'),
+        ('{"form": 1, "entries": []}', 'of another version'),
         ('[]', 'of another version'),
     ],
 )

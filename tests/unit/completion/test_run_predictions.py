@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -88,6 +89,19 @@ def test_bad_images_leave_the_other_crops_as_they_are(world, damage):
     assert not crops.views[0].images[bad].any()
     good = [3, 4]
     assert torch.equal(crops.views[0].images[good], whole.views[0].images[good])
+
+
+def test_an_image_of_another_size_than_annotated_is_a_fault(world):
+    """Its joints are elsewhere: MMPose would crop it without a word."""
+    folder, entries = world
+    path = folder / 'data' / 'images' / 'a.png'
+    image = cv2.imread(str(path))
+    cv2.imwrite(str(path), cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE))
+    request = request_of(folder, 'c')
+    crops = CropDataset([pipeline()])[request]
+    on_it = [place for place, name in enumerate(request.rows.paths) if name == str(path)]
+    assert sorted(crops.faults) == on_it and len(on_it) == 3
+    assert 'the image is 90 x 120, but 120 x 90 in the annotations' in crops.faults[on_it[0]]
 
 
 def test_a_batch_may_be_all_bad(world):

@@ -11,14 +11,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from completion_worlds import write_images, write_world  # noqa: E402
+from completion_worlds import coco_annotation, write_coco, write_images, write_world  # noqa: E402
 
 from hpemap_mm.completion import reading, splitting  # noqa: E402
-from hpemap_mm.completion.index import EntryIndex, image_rows  # noqa: E402
+from hpemap_mm.completion.index import EntryIndex, image_rows, left_out_path  # noqa: E402
 from hpemap_mm.completion.person_rows import PersonRows  # noqa: E402
 from hpemap_mm.completion.reading import read_entries, read_entry  # noqa: E402
 from hpemap_mm.datasets import MultiSkeletonDataset  # noqa: E402
 from hpemap_mm.errors import DataError  # noqa: E402
+from hpemap_mm.skeletons import get_skeleton  # noqa: E402
 
 
 def rows_of(folder, entry, parts):
@@ -246,7 +247,7 @@ def test_a_long_file_in_parts_is_as_the_whole(tmp_path, monkeypatch):
     read_entry(0, 'c', entries['c'], tmp_path / 'parts', 8, 1)
     assert len(read) > len(content['annotations']) // 30
     files = sorted(file.name for file in (tmp_path / 'whole').iterdir())
-    assert len(files) == 3
+    assert len(files) == 4
     assert sorted(file.name for file in (tmp_path / 'parts').iterdir()) == files
     for name in files:
         whole, parts = (tmp_path / folder / name for folder in ('whole', 'parts'))
@@ -296,3 +297,86 @@ def test_annotations_without_an_image_are_passed_over_as_ever(tmp_path, monkeypa
     assert read == ['coco.json']
     for file in (tmp_path / 'whole').iterdir():
         assert file.read_bytes() == (tmp_path / 'parts' / file.name).read_bytes()
+
+
+def test_annotated_persons_that_are_not_read_are_told(tmp_path):
+    """MMPose's reader passes over them without a word."""
+    unboxed = coco_annotation(2, 7)
+    del unboxed['bbox']
+    nobody = coco_annotation(8, 7)
+    nobody['keypoints'] = [0] * len(nobody['keypoints'])
+    write_images(tmp_path / 'images', ['a.png'])
+    write_coco(
+        tmp_path / 'coco.json',
+        {7: 'a.png'},
+        [
+            coco_annotation(1, 7),
+            unboxed,
+            coco_annotation(3, 7, bbox=[5, 5, 0, 0]),
+            coco_annotation(4, 7, bbox=[5, 500, 10, 10]),
+            coco_annotation(5, 99),
+            coco_annotation(6, 7, num_keypoints=0),
+            coco_annotation(7, 7, iscrowd=1),
+            nobody,
+        ],
+    )
+    entry = coco_entry(tmp_path)
+    found, _ = read_entries({'c': entry}, tmp_path / 'index', shard_size=8)
+    assert (found[0].persons, found[0].left_out) == (1, 5)
+    lines = left_out_path(tmp_path / 'index', 0).read_text().splitlines()
+    assert [line.split('\t') for line in lines] == [
+        ['2', 'a.png', 'it has no bbox'],
+        ['3', 'a.png', 'its bbox has no extent'],
+        ['4', 'a.png', 'its bbox has no extent within the image'],
+        ['5', '', 'the file has no image with its image_id'],
+        ['6', 'a.png', 'its num_keypoints is 0, though joints are labelled'],
+    ]
+
+
+def coco_entry(folder, **more):
+    return dict(
+        skeleton='coco',
+        dataset=dict(
+            type='CocoDataset',
+            data_root=str(folder),
+            ann_file='coco.json',
+            data_prefix=dict(img='images/'),
+            **more,
+        ),
+    )
+
+
+@pytest.mark.parametrize('indices', [5, [30, 2, 11]])
+def test_a_long_file_of_which_some_persons_are_wanted_is_not_split(tmp_path, monkeypatch, indices):
+    """MMEngine's indices count the persons of the whole file; the others are not amiss."""
+    entries, _, _ = long_world(tmp_path / 'data')
+    entries['c']['dataset']['indices'] = indices
+    read_entry(0, 'c', entries['c'], tmp_path / 'whole', 8, 1)
+    read = spied(monkeypatch)
+    read_entry(0, 'c', entries['c'], tmp_path / 'parts', 8, 1)
+    assert read == ['coco.json']
+    wanted = indices if isinstance(indices, int) else len(indices)
+    facts = json.loads((tmp_path / 'parts' / '000.json').read_text())
+    assert (facts['persons'], facts['left_out']) == (wanted, 0)
+    for file in (tmp_path / 'whole').iterdir():
+        assert file.read_bytes() == (tmp_path / 'parts' / file.name).read_bytes()
+
+
+def test_jhmdb_counts_from_one_and_keeps_its_flags_and_areas(tmp_path):
+    """MMPose's reader takes one off the coordinates, and forgets the rest of the row."""
+    joints = len(get_skeleton('jhmdb'))
+    rng = np.random.default_rng(0)
+    points = np.round(rng.uniform(10, 80, (joints, 2)), 6)
+    flags = 1 + np.arange(joints) % 2
+    row = np.concatenate([points, flags[:, None]], axis=1).ravel().tolist()
+    person = coco_annotation(1, 7, keypoints=row, num_keypoints=joints, area=2000.5)
+    write_images(tmp_path / 'images', ['a.png'])
+    write_coco(tmp_path / 'coco.json', {7: 'a.png'}, [person])
+    entry = coco_entry(tmp_path)
+    entry['skeleton'] = 'jhmdb'
+    entry['dataset']['type'] = 'JhmdbDataset'
+    read_entries({'j': entry}, tmp_path / 'index', shard_size=8)
+    (rows,) = rows_of(tmp_path / 'index', 0, 1)
+    np.testing.assert_array_equal(rows.keypoints[0], points - 1)
+    np.testing.assert_array_equal(rows.visibility[0], flags)
+    assert rows.areas.tolist() == [2000.5]

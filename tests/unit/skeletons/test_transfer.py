@@ -8,6 +8,7 @@ import pytest
 from hpemap_mm.skeletons import (
     JointSpace,
     correspondences,
+    derivations,
     get_skeleton,
     list_skeletons,
     transfer,
@@ -162,3 +163,14 @@ def test_spaces_as_source_and_destination() -> None:
     nose, hip = relations(concat, 'coco')['nose'], relations(concat, 'coco')['left_hip']
     assert nose.sources == (concat.index('coco/nose'),)
     assert hip.sources == (concat.index('mpii/left_hip'),)  # the first that has it
+
+
+def test_what_a_skeleton_derives_of_its_own_joints():
+    for name in ('mpii', 'h36m', 'coco', 'lsp'):
+        skeleton = get_skeleton(name)
+        found = {r.joint: r for r in derivations(skeleton) if r.relation != 'none'}
+        assert set(found) == {'mpii': {'pelvis', 'thorax'}, 'h36m': {'root'}}.get(name, set())
+        for joint, record in found.items():
+            assert record.relation == 'derived' and record.exact
+            assert skeleton.index(joint) not in record.sources
+            assert record.weights == (0.5, 0.5)
