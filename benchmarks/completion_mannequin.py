@@ -165,7 +165,9 @@ def main() -> None:
         'Completed joints against the whole truth',
         text
         + f'\n\nThreshold: a standard deviation of {args.max_std:g} of the size (square root of '
-        'the area). Errors in per cent of the size; `chosen` is what the completed dataset has.'
+        'the area). Errors in per cent of the size; `fused` is all sources by their uncertainties, '
+        '`chosen` what the completed dataset has: derived joints are kept as they are, but for '
+        '`derived weighed` (keep_derived=False).'
         f'\n\n{links_of(calibration)}',
         {
             'images': args.images,
@@ -181,12 +183,11 @@ def judge(
 ) -> dict[str, dict]:
     """By skeleton and source: errors and standard deviations in sizes, joint by joint."""
     plain = PredictionCalibration(heads=calibration.heads)
-    completer = Completer(
-        skeletons=SKELETONS, translators=translators, calibration=calibration, max_std=max_std
-    )
-    everything = Completer(
-        skeletons=SKELETONS, translators=translators, calibration=calibration, max_std=np.inf
-    )
+    given = dict(skeletons=SKELETONS, translators=translators, calibration=calibration)
+    completer = Completer(**given, max_std=max_std)
+    # These translators were fitted on annotations like these, and know better than a copy.
+    everything = Completer(**given, max_std=np.inf, keep_derived=False)
+    weighing = Completer(**given, max_std=max_std, keep_derived=False)
     alone = Completer(skeletons=SKELETONS, calibration=plain, max_std=np.inf)
     untranslated = Completer(skeletons=SKELETONS, calibration=calibration, max_std=max_std)
     found: dict[str, dict] = {}
@@ -194,6 +195,7 @@ def judge(
         done = completer.complete(batch, predictions)
         raw = alone.complete(batch, predictions)
         without = untranslated.complete(batch, predictions)
+        weighed = weighing.complete(batch, predictions)
         for name in SKELETONS:
             if name == batch.skeleton.name:
                 continue
@@ -214,8 +216,8 @@ def judge(
             add('fused', whole.keypoints, whole.stds)
             joints = done.joints[name]
             add('chosen', joints.keypoints, joints.stds)
-            other = without.joints[name]
-            add('chosen, no translators', other.keypoints, other.stds)
+            for word, other in (('no translators', without), ('derived weighed', weighed)):
+                add(f'chosen, {word}', other.joints[name].keypoints, other.joints[name].stds)
             for code, word in enumerate(PROVENANCE):
                 if word != 'none':
                     kept = joints.provenance == code

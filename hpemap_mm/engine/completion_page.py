@@ -276,7 +276,8 @@ def _method(skeletons: Sequence[str], max_std: float, models: Sequence[str]) -> 
                 ],
                 points=[
                     *(
-                        f"{n}.json: COCO's format, which MMPose's CocoDataset reads; "
+                        f"{n}.json: COCO's format, which MMPose's CocoDataset reads with the "
+                        "skeleton's metainfo and the image_root of its info; "
                         'keypoints_std in pixels and keypoints_provenance beside the keypoints'
                         for n in skeletons
                     ),
