@@ -26,7 +26,8 @@ class CompletedJoints:
     Attributes:
         skeleton: The skeleton.
         keypoints: (N, K, 2) 0-based pixels of the original image; NaN where a joint is left empty.
-            Annotated joints are the annotation's, to the bit.
+            Annotated joints are the annotation's, to the bit (of MPII and LSP to the float32 that
+            their readers keep, which is what files with up to seven digits have).
         visibility: (N, K): the annotation's 1 or 2; 1 where filled, 0 where empty.
         stds: (N, K) px: standard deviation along one axis of the Gaussian whose 50% region is the
             joint's; NaN where empty. Of annotated joints, that of an annotator.
