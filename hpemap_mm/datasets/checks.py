@@ -65,9 +65,15 @@ def looks_like(joints: int) -> str:
 
 
 def check_exists(
-    path: str, what: str, problems: ProblemList, *, entry: str, data_root: str | None
+    path: str,
+    what: str,
+    problems: ProblemList,
+    *,
+    entry: str,
+    data_root: str | None,
+    how: str = 'fetch or make it',
 ) -> bool:
-    """Whether a file is there and not empty; says where it was looked for."""
+    """Whether a file is there and not empty; says where it was looked for, and how to get it."""
     file = Path(path)
     where = f'{path} (entry {entry!r})'
     if not path:
@@ -78,7 +84,7 @@ def check_exists(
         nearest = next((p for p in file.absolute().parents if p.is_dir()), None)
         root = f'data_root={data_root!r}' if data_root else 'no data_root is set'
         fix = (
-            f'fetch or make it, or correct the path ({root}; the nearest folder that exists is '
+            f'{how}, or correct the path ({root}; the nearest folder that exists is '
             f'{nearest}; the shipped configs take their roots from {DATA_ROOTS})'
         )
         problems.add(where, f'the {what} is missing', fix)
