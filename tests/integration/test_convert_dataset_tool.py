@@ -139,6 +139,28 @@ def test_mistakes(convert, tmp_path, arguments, message):
     assert sorted(tmp_path.rglob('*')) == before
 
 
+@pytest.mark.parametrize(
+    ('target', 'out'), [('coco', 'new/b.json'), ('coco', 'new/jsons'), ('yolo', 'new/yolo')]
+)
+def test_a_disk_without_room(project_root, subset, tmp_path, target, out):
+    resource = pytest.importorskip('resource')  # files of 4 kB stand for a full disk
+    tool = project_root / 'tools/convert_dataset.py'
+    source = subset / FILE.format('val')
+    done = subprocess.run(
+        [sys.executable, tool, source, out, '--from', 'coco', '--to', target],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(project_root), 'PYTHONDONTWRITEBYTECODE': '1'},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == 'error: 1 problem found:'
+    assert f'{out}: File too large -> allow larger files' in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_stopped_in_the_middle(command, tmp_path, number):
     row = {'id': 1, 'image_id': 1, 'category_id': 1, 'keypoints': [7, 8, 2] * 17}
