@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+#: How many names or ids an error lists.
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -76,3 +79,10 @@ class ProblemList:
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self._problems)
+
+
+def some(items: Iterable[object]) -> str:
+    """The first few of ``items``, and how many there are."""
+    values = list(items)
+    shown = ', '.join(str(value) for value in values[:SHOWN])
+    return shown if len(values) <= SHOWN else f'{shown}, ... ({len(values)} in all)'

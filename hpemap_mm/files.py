@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+#: The system's numbers for "there is no room to write".
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
@@ -21,10 +25,27 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f'.{target.stem}.{os.getpid()}.partial{target.suffix}')
     try:
-        yield partial
-        os.replace(partial, target)
+        with naming(target, partial):
+            yield partial
+            os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(target: Path, partial: Path) -> Iterator[None]:
+    """Let errors of the system name ``target``, and not what stands for it until it is complete.
+
+    A full disk names no file at all.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in NO_ROOM:
+            error.filename = str(target)
+        elif isinstance(error.filename, str | Path) and partial.name in Path(error.filename).parts:
+            error.filename = str(error.filename).replace(partial.name, target.name)
+        raise
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

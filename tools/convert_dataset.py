@@ -22,6 +22,15 @@ from rich.progress import TimeRemainingColumn as RemainingColumn
 from hpemap_mm.commandline import relative_to_here, run_tool
 from hpemap_mm.persons.interchange import FORMATS, Report, convert_dataset
 
+#: The end of --help.
+EXAMPLE = """\
+Both splits of COCO, of its folder coco, for Ultralytics:
+  python tools/convert_dataset.py coco coco-yolo --from coco --to yolo --link-images \\
+    --splits train=annotations/person_keypoints_train2017.json \\
+             val=annotations/person_keypoints_val2017.json \\
+    --images train=train2017 val=val2017
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, convert, say what came out and what did not."""
@@ -52,11 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        description='Convert a dataset of persons. OUT is complete or absent; images stay as they '
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # the example can be pasted
+        description='Convert a dataset of persons. OUT is complete or absent; images stay as they\n'
         'are, and where they are.',
-        epilog='Both splits of COCO for Ultralytics: SRC is their folder, --splits '
-        'train=person_keypoints_train2017.json val=person_keypoints_val2017.json '
-        '--images train=train2017 val=val2017 --link-images.',
+        epilog=EXAMPLE,
     )
     add = parser.add_argument
     add('source', type=Path, metavar='SRC', help='a json, a folder of them, or a YOLO folder')
@@ -66,7 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
     add('--skeleton', metavar='NAME', type=skeleton, help='what SRC is in (default: as it says)')
     text = 'the splits; of jsons NAME=FILE in the folder SRC (default: all of a YOLO folder)'
     add('--splits', nargs='+', default=[], metavar='NAME', help=text)
-    text = 'folder of the images, or NAME=DIR for each split; their sizes are read and compared'
+    text = 'folder of the images, or NAME=DIR for each split, in the current folder or in the '
+    text += 'folder SRC (in both: say which, by its full path); their sizes are read and compared'
     add('--images', nargs='+', default=[], metavar='DIR', help=text)
     text = 'of a completed dataset: keep joints of these only, e.g. gt derived'
     add('--provenance', nargs='+', default=[], metavar='NAME', help=text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from rich.table import Table
 import hpemap_mm  # noqa: F401 - prepares MMPose before anything imports it
 from hpemap_mm.commandline import command_line, relative_to_here, run_tool
 from hpemap_mm.engine.launch import load_config
+from hpemap_mm.errors import DataError, Problem
 
 if TYPE_CHECKING:
     from hpemap_mm.completion.duplicates.sources import Source
@@ -46,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out, sources = args.out, find_sources(args)
     if out is None:
         out = Path('work_dirs') / 'duplicates' / (args.config.stem if args.config else 'images')
-    with bar() as tell:
+    with told_of_cache(out / CACHE), bar() as tell:
         found = find_duplicates(
             sources,
             within=args.within,
@@ -143,6 +145,19 @@ def bar() -> Iterator[Tell]:
 
     with shown:
         yield tell
+
+
+@contextmanager
+def told_of_cache(path: Path) -> Iterator[None]:
+    """Faults of the disk under the hashes as messages; what is in them stays as it was."""
+    try:
+        yield
+    except (sqlite3.OperationalError, DataError) as error:
+        cause = error.__cause__ if isinstance(error, DataError) else error
+        if not isinstance(cause, sqlite3.OperationalError):
+            raise
+        fix = 'free some space there, end other runs that use it, or choose another folder (--out)'
+        raise DataError([Problem(str(path), f'cannot be used: {cause}', fix)]) from cause
 
 
 def write(

@@ -19,11 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from hpemap_mm.errors import ProblemList
+from hpemap_mm.datasets.coco_tables import sound_rows
+from hpemap_mm.errors import ProblemList, some
 from hpemap_mm.skeletons import get_skeleton, list_skeletons
 
-#: How many names or ids an error lists.
-SHOWN = 5
 #: The one place where the shipped configs say where data lie, for messages.
 DATA_ROOTS = 'configs/_base_/data_roots.py, or environment variables such as HPEMAP_COCO'
 #: The parts of a COCO-WholeBody annotation, in the order in which MMPose joins them.
@@ -51,13 +50,6 @@ class FileFacts:
     notes: tuple[str, ...] = ()
 
 
-def some(items: Iterable[object]) -> str:
-    """The first few of ``items``, and how many there are."""
-    values = list(items)
-    shown = ', '.join(str(value) for value in values[:SHOWN])
-    return shown if len(values) <= SHOWN else f'{shown}, ... ({len(values)} in all)'
-
-
 def looks_like(joints: int) -> str:
     """``'like aic, crowdpose, lsp'``: the known skeletons with that many joints."""
     names = [name for name in list_skeletons() if len(get_skeleton(name)) == joints]
@@ -65,9 +57,15 @@ def looks_like(joints: int) -> str:
 
 
 def check_exists(
-    path: str, what: str, problems: ProblemList, *, entry: str, data_root: str | None
+    path: str,
+    what: str,
+    problems: ProblemList,
+    *,
+    entry: str,
+    data_root: str | None,
+    how: str = 'fetch or make it',
 ) -> bool:
-    """Whether a file is there and not empty; says where it was looked for."""
+    """Whether a file is there and not empty; says where it was looked for, and how to get it."""
     file = Path(path)
     where = f'{path} (entry {entry!r})'
     if not path:
@@ -78,7 +76,7 @@ def check_exists(
         nearest = next((p for p in file.absolute().parents if p.is_dir()), None)
         root = f'data_root={data_root!r}' if data_root else 'no data_root is set'
         fix = (
-            f'fetch or make it, or correct the path ({root}; the nearest folder that exists is '
+            f'{how}, or correct the path ({root}; the nearest folder that exists is '
             f'{nearest}; the shipped configs take their roots from {DATA_ROOTS})'
         )
         problems.add(where, f'the {what} is missing', fix)
@@ -100,6 +98,8 @@ def read_json(path: str, problems: ProblemList, *, entry: str) -> Any:
     except json.JSONDecodeError as error:
         what = f'is not valid json: {error.msg} at line {error.lineno}, column {error.colno}'
         problems.add(where, what, 'fetch it again if it was cut off, or correct it')
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; deep lists
+        problems.add(where, f'cannot be read as json: {error}', 'correct it')
     return None
 
 
@@ -133,14 +133,10 @@ def check_coco(
         fix = 'use the dataset type that fits the file, or the file that fits the type'
         problems.add(where, f"is not in COCO's format: it holds {kind}", fix)
         return facts
-    images = {image.get('id'): image for image in content['images']}
-    annotations = content['annotations']
-    _check_unique('image', [image.get('id') for image in content['images']], where, problems)
-    _check_unique('annotation', [ann.get('id') for ann in annotations], where, problems)
-    for image_key in ('id', 'file_name', 'width', 'height'):
-        lacking = [image.get('id') for image in content['images'] if image_key not in image]
-        if lacking:
-            problems.add(where, f'images {some(lacking)} have no {image_key!r}', 'add it')
+    image_rows, annotations = sound_rows(content, where, problems)
+    images = {image['id']: image for image in image_rows}
+    _check_unique('image', [image['id'] for image in image_rows], where, problems)
+    _check_unique('annotation', [ann['id'] for ann in annotations], where, problems)
     labelled = [ann for ann in annotations if all(part in ann for part in parts)]
     if annotations and not labelled:
         fix = "use the set's keypoint file (COCO: person_keypoints_*.json)"
@@ -178,7 +174,7 @@ def check_coco(
     ]  # fmt: skip
     if fits and not used:
         problems.add(where, 'no person has a labelled joint, a box and an image', 'correct it')
-    elif not annotations:
+    elif not content['annotations']:
         problems.add(where, 'holds no annotations', 'give a file with persons')
     names = dict.fromkeys(images[ann['image_id']].get('file_name', '') for ann in used)
     return FileFacts(path, 'coco', len(annotations), len(used), tuple(names), tuple(notes))
@@ -328,25 +324,25 @@ def _numbers(
     """``rows`` as floats; notes those that are no numbers, or are NaN or infinite."""
     if not rows:
         return None
+    hint = ' (0, 0, 0 is a joint that is not labelled)' if what == 'keypoints' else ''
     try:
         values = np.array(rows, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         bad = [id_ for id_, row in zip(ids, rows, strict=True) if not _is_numeric(row)]
         fault = f'{what} of annotations {some(bad or ids)} are not rows of numbers'
-        problems.add(where, fault, 'correct them')
+        problems.add(where, fault, f'correct them{hint}')
         return None
     finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if not finite.all():
         bad = [ids[int(i)] for i in np.flatnonzero(~finite)]
-        problems.add(
-            where, f'{what} of annotations {some(bad)} are NaN or infinite', 'correct them'
-        )
+        fault = f'{what} of annotations {some(bad)} are NaN or infinite'
+        problems.add(where, fault, f'correct them{hint}')
     return values
 
 
 def _is_numeric(row: Any) -> bool:
     try:
         np.array(row, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True

@@ -146,7 +146,12 @@ class CompletedDataset(BaseCocoStyleDataset):
         for file, skeleton in zip(self.files, self.skeletons, strict=True):
             path = str(file)
             if not checks.check_exists(
-                path, 'completed file', problems, entry=entry, data_root=self.data_root
+                path,
+                'completed file',
+                problems,
+                entry=entry,
+                data_root=self.data_root,
+                how=f'{FIX} CONFIG CHECKPOINT --out {file.parent}',
             ):
                 continue
             content = checks.read_json(path, problems, entry=entry)

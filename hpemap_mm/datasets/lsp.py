@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from mmengine.fileio import get_local_path, join_path
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
-from PIL import Image
 
+from hpemap_mm.photographs import size_as_read
 from hpemap_mm.registry import DATASETS
 from hpemap_mm.skeletons import get_skeleton
 
@@ -43,14 +43,14 @@ def box_around(
 
 
 def image_size(path: str) -> tuple[float, float]:
-    """(w, h) of an image from its header; infinite where it cannot be read.
+    """(w, h) of an image as it is loaded, from its header; infinite where it cannot be read.
 
     Whether a missing or damaged image is an error is decided where it is loaded.
     """
     try:
-        with get_local_path(path) as local, Image.open(local) as file:
-            return file.size
-    except OSError:
+        with get_local_path(path) as local:
+            return size_as_read(local)
+    except (OSError, ValueError):
         return (np.inf, np.inf)
 
 

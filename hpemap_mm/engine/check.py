@@ -16,13 +16,15 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import MMLogger
-from mmengine.registry import init_default_scope
+from mmengine.registry import Registry, init_default_scope
 
 from hpemap_mm.datasets import EntryReport, MultiSkeletonDataset, inspect_entry
+from hpemap_mm.engine.cross_hook import CrossMatrixHook
 from hpemap_mm.engine.images import write_image
 from hpemap_mm.errors import DataError, ProblemList
+from hpemap_mm.evaluation.cross_metric import CrossEvaluator
 from hpemap_mm.models import AnsweringPoseEstimator
-from hpemap_mm.registry import DATASETS, MODELS
+from hpemap_mm.registry import DATASETS, HOOKS, METRICS, MODELS
 from hpemap_mm.skeletons import JointSpace, get_skeleton
 from hpemap_mm.visualization import Pose, grid, pose_panel, row
 
@@ -174,12 +176,41 @@ def _find_space(config: Config, report: ConfigReport) -> None:
     answered = {s.name for s in report.space.skeletons} if report.space else set()
     for split, entries in report.entries.items():
         for entry in entries:
-            if not answered.issuperset(entry.skeletons):
+            known = answered.issuperset(entry.skeletons)
+            if not known and not compared_in_others(config, split, entry.name):
+                fix = f'add it to the model: it has {sorted(answered)}'
+                if split != 'train':
+                    fix += f'; or have hpemap_mm.CrossEvaluator alone as {split}_evaluator'
                 report.problems.add(
                     f'[{split}] entry {entry.name!r}',
                     f'is annotated in {entry.skeleton}, which the model does not answer in',
-                    f'add it to the model: it has {sorted(answered)}',
+                    fix,
                 )
+
+
+def compared_in_others(config: Config, split: str, entry: str) -> bool:
+    """Whether what a model answers in other skeletons is all that an entry is evaluated by.
+
+    So it is where cross evaluators see it, and the hook makes the model give all its answers: an
+    entry may then be of a skeleton that the model does not have.
+    """
+    evaluators = config.get(f'{split}_evaluator') or []
+    evaluators = [evaluators] if isinstance(evaluators, Mapping) else evaluators
+    hooks = config.get('custom_hooks') or []
+    return (
+        bool(evaluators)
+        and all(
+            _is_a(METRICS, metric, CrossEvaluator) and entry in (metric.get('entries') or [entry])
+            for metric in evaluators
+        )
+        and any(_is_a(HOOKS, hook, CrossMatrixHook) for hook in hooks)
+    )
+
+
+def _is_a(registry: Registry, config: Mapping[str, Any], kind: type) -> bool:
+    found = config.get('type')
+    found = registry.get(found) if isinstance(found, str) else found
+    return isinstance(found, type) and issubclass(found, kind)
 
 
 def _find_supervision(dataset: MultiSkeletonDataset | None, report: ConfigReport) -> None:

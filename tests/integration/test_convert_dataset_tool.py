@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -137,6 +138,45 @@ def test_mistakes(convert, tmp_path, arguments, message):
     assert message in error
     assert 'Traceback' not in error
     assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_the_example_of_the_help(convert, subset, tmp_path):
+    code, out, _ = convert('--help')
+    assert code == 0
+    pasted = out.partition('python tools/convert_dataset.py ')[2].replace('\\\n', '')
+    example = shlex.split(pasted)
+    (tmp_path / 'coco' / 'annotations').mkdir(parents=True)
+    for split in SPLITS:
+        name = FILE.format(split)
+        (tmp_path / 'coco' / 'annotations' / name).symlink_to(subset / name)
+        (tmp_path / 'coco' / f'{split}2017').symlink_to(subset / f'{split}2017')
+    code, out, error = convert(*example)
+    assert code == 0, error
+    assert 'train: 125 images, 360 persons' in out
+    assert 'val: 125 images, 367 persons' in out
+    assert len(list((tmp_path / 'coco-yolo' / 'images' / 'val').iterdir())) == 125
+
+
+@pytest.mark.parametrize(
+    ('target', 'out'), [('coco', 'new/b.json'), ('coco', 'new/jsons'), ('yolo', 'new/yolo')]
+)
+def test_a_disk_without_room(project_root, subset, tmp_path, target, out):
+    resource = pytest.importorskip('resource')  # files of 4 kB stand for a full disk
+    tool = project_root / 'tools/convert_dataset.py'
+    source = subset / FILE.format('val')
+    done = subprocess.run(
+        [sys.executable, tool, source, out, '--from', 'coco', '--to', target],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(project_root), 'PYTHONDONTWRITEBYTECODE': '1'},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == 'error: 1 problem found:'
+    assert f'{out}: File too large -> allow larger files' in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
 
+from hpemap_mm.completion.duplicates.cache import PrintCache
 from hpemap_mm.engine.launch import load_config
 from hpemap_mm.errors import DataError
 from hpemap_mm.registry import DATASETS
@@ -122,6 +124,26 @@ def test_splits_and_folders_can_be_chosen(world, config, tool_here, tmp_path, ca
     ]
     assert {pair['first']['image'] for pair in found['pairs']} == set(leaked)
     assert 'LEAK' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('when', ['opened', 'written'])
+def test_a_full_disk_under_the_hashes_is_told(world, tool_here, tmp_path, monkeypatch, when):
+    full = sqlite3.OperationalError('database or disk is full')
+
+    def refuse(*args):
+        raise full
+
+    monkeypatch.setattr(PrintCache, '_prepare' if when == 'opened' else 'add', refuse)
+    message = r'hashes.sqlite: cannot be used: database or disk is full -> free some space'
+    with pytest.raises(DataError, match=message):
+        tool_here('find_duplicates', '--images', world[1] / 'images' / 'val', '--out', tmp_path)
+    assert not (tmp_path / 'duplicates.json').exists()
+
+
+def test_another_file_in_place_of_the_hashes_is_told(world, tool_here, tmp_path):
+    (tmp_path / 'hashes.sqlite').write_text('no database, but long enough to be read as one' * 9)
+    with pytest.raises(DataError, match='is no cache of hashes: .* -> delete it'):
+        tool_here('find_duplicates', '--images', world[1] / 'images' / 'val', '--out', tmp_path)
 
 
 def test_what_is_asked_for_wrongly_is_told(config, tool_here, tmp_path, capsys):

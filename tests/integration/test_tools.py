@@ -141,6 +141,25 @@ def test_check_config_finds_nothing_wrong_with_a_sound_one(tool, tiny_config, tm
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize('evaluator', ['CrossEvaluator', 'MultiSkeletonPCK'])
+def test_check_config_where_others_skeletons_are_tested(
+    tool_here, project_root, shared_data, tmp_path, monkeypatch, capsys, evaluator
+):
+    """Of MPII and AIC, which the model has not: judged by what it answers in COCO and LSP."""
+    monkeypatch.setenv('HPEMAP_DATA', str(shared_data))
+    config = project_root / 'configs/union/union_micro_8e_coco-subset_lspet_128x128.py'
+    option = f'test_evaluator.type=hpemap_mm.{evaluator}'
+    status = tool_here(
+        'check_config', config, '--out', tmp_path / 'samples.jpg', '--cfg-options', option
+    )
+    out = capsys.readouterr().out
+    assert status == (evaluator != 'CrossEvaluator')
+    told = 'is annotated in aic, which the model does not answer in' in out
+    assert told == (evaluator != 'CrossEvaluator')
+    assert ('or have hpemap_mm.CrossEvaluator alone as test_evaluator' in out) == told
+
+
+@pytest.mark.timeout(300)
 def test_check_config_names_every_fault_at_once(tool, tiny_config, tmp_path):
     config = tiny_config('multihead')
     (tmp_path / 'broken.json').write_text('{"images": [')

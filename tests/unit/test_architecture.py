@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / 'hpemap_mm'
 
 #: Parts of the package that any other may import.
-COMMON = frozenset({'commandline', 'compat', 'errors', 'files', 'registry', 'version'})
+COMMON = frozenset(
+    {'commandline', 'compat', 'errors', 'files', 'photographs', 'registry', 'version'}
+)
 #: Which parts each part may import besides itself and the common ones.
 MIDDLE = frozenset({'datasets', 'models', 'translators', 'evaluation', 'visualization'})
 BASE = frozenset({'skeletons', 'persons'})
@@ -26,6 +28,7 @@ MAY_IMPORT = {
     'compat_xtcocotools': frozenset(),
     'errors': frozenset(),
     'files': frozenset(),
+    'photographs': frozenset(),
     'registry': frozenset(),
     'version': frozenset(),
     'skeletons': frozenset(),

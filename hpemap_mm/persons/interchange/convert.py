@@ -108,8 +108,8 @@ def convert_dataset(
         target_format: One of ``FORMATS``.
         skeleton: What the persons are in; by default what the dataset says.
         splits: Names, of jsons ``NAME=FILE``; by default all of a YOLO folder.
-        images: Folder of the images, ``DIR`` or ``NAME=DIR`` for each split. Their sizes are then
-            compared with the annotations'.
+        images: Folder of the images, ``DIR`` or ``NAME=DIR`` for each split, here or in the folder
+            ``source``. Their sizes are then compared with the annotations'.
         provenance: Names of provenances; joints of others are left out. By default all are kept.
         place: Whether a YOLO folder gets links to the images, or copies of them.
         base: Coordinate of the first pixel in a json; by default its kind's convention.
@@ -178,7 +178,7 @@ def _open(
     if kind == 'yolo':
         data = read_data(Path(source))
         taken = chosen(names, data.splits, data.path)
-        folders = image_folders(images, taken)
+        folders = image_folders(images, taken, Path(source))
 
         def yolo(name: str) -> Reader:
             return YoloReader(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hpemap_mm.errors import DataError, Problem
+from hpemap_mm.files import naming
 from hpemap_mm.persons.files.streams.paths import new_folders
 
 
@@ -37,7 +38,7 @@ def atomic_folder(out: Path) -> Iterator[Path]:
     """
     target = Path(os.path.abspath(out))
     partial = target.with_name(f'.{target.name}.{os.getpid()}.partial')
-    with new_folders(target):
+    with new_folders(target), naming(target, partial):
         partial.mkdir(parents=True)
         try:
             yield partial

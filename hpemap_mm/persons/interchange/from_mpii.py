@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from hpemap_mm.errors import DataError, Problem
+from hpemap_mm.persons.arrays import Array
 from hpemap_mm.persons.files.parts import AREA_PER_BOX, box_areas
-from hpemap_mm.persons.files.streams.batch import missing
+from hpemap_mm.persons.files.streams.batch import Batch, missing
 from hpemap_mm.persons.files.streams.bytes import Meter
 from hpemap_mm.persons.files.streams.source_mpii import MpiiSource
 from hpemap_mm.persons.files.streams.sources import COUNT, open_source
 from hpemap_mm.persons.files.streams.write_json import VISIBLE
+from hpemap_mm.persons.files.streams.write_mpii import NONE
 from hpemap_mm.persons.files.truth_mpii import mpii_skeleton
 from hpemap_mm.persons.interchange.ledger import Ledger
 from hpemap_mm.persons.interchange.people import People, Picture, sides
@@ -71,8 +73,8 @@ class MpiiReader:
         for batch in self.source.batches():
             there = ~missing(batch.keypoints)
             boxes = batch.columns['boxes'] - self.source.base
-            self.ledger.note(len(batch), 'box', "from centre and scale: MMPose's squares")
-            self.ledger.note(len(batch), 'area', f'without one: {AREA_PER_BOX} x the box')
+            areas = box_areas(boxes)
+            self._tell(batch, areas)
             yield People(
                 first=batch.first,
                 ids=np.arange(batch.first, batch.first + len(batch)) + 1,
@@ -80,7 +82,20 @@ class MpiiReader:
                 keypoints=batch.keypoints - self.source.base,
                 visibility=np.where(there, VISIBLE, 0).astype(np.uint8),
                 boxes=sides(boxes),
-                areas=box_areas(boxes),
+                areas=areas,
                 crowd=np.zeros(len(batch), bool),
                 rows=batch.rows,
             )
+
+    def _tell(self, batch: Batch, areas: Array) -> None:
+        """Count what boxes and areas are made of."""
+        note = self.ledger.note
+        scales = np.array([row['scale'] for row in batch.rows], float)
+        placed = np.array([row['center'][0] != NONE for row in batch.rows])
+        square = placed & (scales > 0)
+        extent = ~square & ~missing(batch.keypoints).all(1)
+        note(int(square.sum()), 'box', "from centre and scale: MMPose's squares")
+        note(int(extent.sum()), 'box', 'without one: the extent of the joints')
+        note(int((~placed & (scales > 0)).sum()), 'scale', 'without a centre: not read')
+        note(int((placed & (scales <= 0)).sum()), 'centre', 'without a scale: not read')
+        note(int((~np.isnan(areas)).sum()), 'area', f'without one: {AREA_PER_BOX} x the box')

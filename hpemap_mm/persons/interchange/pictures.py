@@ -11,31 +11,24 @@ from typing import Literal
 from hpemap_mm.errors import DataError, Problem, ProblemList
 from hpemap_mm.persons.files.content import similar
 from hpemap_mm.persons.interchange.people import Picture
-
-#: EXIF's tag for how the camera was held, and its values for "on its side".
-ORIENTATION, ON_ITS_SIDE = 0x0112, frozenset({5, 6, 7, 8})
+from hpemap_mm.photographs import size_as_read
 
 Progress = Callable[[int, int], None]
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Width and height as OpenCV, MMPose and Ultralytics show the image: EXIF turns it.
+    """Width and height as :func:`~hpemap_mm.photographs.size_as_read` tells them.
 
     Raises:
         DataError: It is not there, or no image.
     """
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(ORIENTATION) in ON_ITS_SIDE
+        return size_as_read(path)
     except FileNotFoundError:
         raise DataError([Problem(str(path), 'is not there', similar(path))]) from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError) as error:
         what = f'cannot be read as an image ({" ".join(str(error).split())[:120]})'
         raise DataError([Problem(str(path), what, 'write or copy it again')]) from None
-    return (height, width) if turned else (width, height)
 
 
 def with_sizes(

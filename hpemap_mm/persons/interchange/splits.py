@@ -41,7 +41,7 @@ def json_splits(
         source: A file, which is one split; or a folder.
         names: ``NAME`` of the only file; of a folder ``NAME=FILE`` in it, or ``NAME`` for
             ``NAME.json``.
-        images: ``DIR`` for all, or ``NAME=DIR`` for each.
+        images: As for :func:`image_folders`.
 
     Raises:
         DataError: A name is given twice or is none, or there is no such file.
@@ -56,17 +56,24 @@ def json_splits(
         if not pairs:
             raise _wrong(f'{path} is a folder', 'name its files: --splits train=FILE val=FILE')
         found = {name: path / (file or f'{name}.json') for name, file in pairs.items()}
-    folders = image_folders(images, list(found))
+    folders = image_folders(images, list(found), path)
     return [Split(name, file, folders.get(name)) for name, file in found.items()]
 
 
-def image_folders(images: Sequence[str], splits: Sequence[str]) -> dict[str, Path]:
+def image_folders(images: Sequence[str], splits: Sequence[str], source: Path) -> dict[str, Path]:
     """Folders of images by split, from ``DIR`` or ``NAME=DIR`` arguments.
 
+    A ``DIR`` is in the current folder, or in the dataset's, as the files of ``--splits`` are.
+
+    Args:
+        images: The arguments.
+        splits: Names of the splits there are.
+        source: The dataset; its folder counts where it is one.
+
     Raises:
-        DataError: They are no folders, or are of splits that there are not.
+        DataError: They are no folders, are two, or are of splits that there are not.
     """
-    if len(images) == 1 and (Path(images[0]).is_dir() or '=' not in images[0]):
+    if len(images) == 1 and ('=' not in images[0] or _places(images[0], source)):
         found: dict[str, str] = dict.fromkeys(splits, images[0])
     else:
         found = {name: folder or '' for name, folder in _pairs(images, '--images').items()}
@@ -77,10 +84,28 @@ def image_folders(images: Sequence[str], splits: Sequence[str]) -> dict[str, Pat
     for name, folder in found.items():
         if not folder:
             raise _wrong(f'--images {name}: no folder', 'write one DIR, or NAME=DIR for each split')
-        if not Path(folder).is_dir():
-            fix = f'name the folder of the images; {similar(Path(folder))}'
-            raise DataError([Problem(folder, 'is no folder', fix)])
-    return {name: Path(folder) for name, folder in found.items()}
+    return {name: _place(folder, source) for name, folder in found.items()}
+
+
+def _places(folder: str, source: Path) -> list[Path]:
+    """Where a folder is: here, in the dataset's, or in both."""
+    candidates = [Path(folder), source / folder] if source.is_dir() else [Path(folder)]
+    found = [path for path in candidates if path.is_dir()]
+    return found[:1] if len(found) == 2 and found[0].samefile(found[1]) else found
+
+
+def _place(folder: str, source: Path) -> Path:
+    found = _places(folder, source)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        what = f'is in the current folder and in {source}'
+        fix = 'write which: ' + ' or '.join(str(path.resolve()) for path in found)
+        raise DataError([Problem(folder, what, fix)])
+    inside = source.is_dir() and not Path(folder).is_absolute()
+    what = f'is no folder, nor one in {source}' if inside else 'is no folder'
+    near = similar(source / folder if inside else Path(folder))
+    raise DataError([Problem(folder, what, f'name the folder of the images; {near}')])
 
 
 def chosen(names: Sequence[str], known: Mapping[str, object], path: Path) -> list[str]:

@@ -139,9 +139,12 @@ class CocoWriter:
         boxes, areas = people.boxes, people.areas
         unknown: BoolArray = np.asarray(np.isnan(boxes).any(axis=1))
         if unknown.any():
-            around = np.nan_to_num(sides(extents(people.keypoints)))
-            boxes = np.where(unknown[:, None], around, boxes)
-            self._ledger.note(int(unknown.sum()), 'box', 'without one: the extent of the joints')
+            around = sides(extents(people.keypoints))
+            nowhere = unknown & np.isnan(around).any(axis=1)
+            boxes = np.where(unknown[:, None], np.nan_to_num(around), boxes)
+            count = int((unknown & ~nowhere).sum())
+            self._ledger.note(count, 'box', 'without one: the extent of the joints')
+            self._ledger.note(int(nowhere.sum()), 'box', 'without one, and no joints: 0, 0, 0, 0')
         unknown = np.isnan(areas)
         if unknown.any():
             areas = np.where(unknown, np.nan_to_num(box_areas(corners(boxes))), areas)

@@ -98,9 +98,14 @@ class MpiiWriter:
         boxes = corners(people.boxes)
         unknown: BoolArray = np.asarray(np.isnan(boxes).any(axis=1))
         boxes = np.where(unknown[:, None], extents(people.keypoints), boxes)
+        unknown &= ~np.isnan(boxes).any(axis=1)
         self._ledger.note(int(unknown.sum()), 'box', 'without one: the extent of the joints')
-        self._ledger.note(len(people), 'box', 'as a square around it: MPII says centre and scale')
         centers, scales = center_scale(boxes + BASE)
+        square = scales > 0
+        told = 'as a square around it: MPII says centre and scale'
+        self._ledger.note(int((square & ~people.crowd).sum()), 'box', told)
+        told = f"without an extent: centre and scale are {NONE:g}, MPII's mark for none"
+        self._ledger.note(int((~square & ~people.crowd).sum()), 'box', told)
         return [
             {
                 'image': self._pictures[image].name,

@@ -64,7 +64,9 @@ def test_coordinates_that_are_no_numbers(contents, key, bad):
     content['annotations'][1][key][1] = bad
     content = json.loads(json.dumps(content))  # json has NaN and Infinity in Python's dialect
     _, found = coco(content)
-    assert found == [f'{key} of annotations 101 are NaN or infinite -> correct them']
+    (found,) = found
+    assert found.startswith(f'{key} of annotations 101 are NaN or infinite -> correct them')
+    assert ('0, 0, 0 is a joint that is not labelled' in found) is (key == 'keypoints')
 
 
 def test_coordinates_that_are_text(contents):
@@ -115,6 +117,68 @@ def test_ids_that_occur_twice(contents):
     _, found = coco(content)
     assert found[0].startswith('image ids occur more than once: 1 ->')
     assert found[1].startswith('annotation ids occur more than once: 100 ->')
+
+
+@pytest.mark.parametrize('value', ['101', 2**70, -(2**63) - 1, None, 1.5, True, [1]])
+@pytest.mark.parametrize(
+    ('table', 'key'), [('annotations', 'id'), ('annotations', 'image_id'), ('images', 'id')]
+)
+def test_ids_that_are_no_integers(contents, table, key, value):
+    content = contents.coco(17)
+    content[table][1][key] = value
+    facts, found = coco(content)
+    assert found == [
+        f'{table} have an {key!r} that is no integer: row 1 ({value!r}) -> '
+        'number them with integers of 64 bits'
+    ]
+    assert facts.persons == 2  # the others are checked all the same
+    del content[table][1][key]
+    assert f'{table} have an {key!r} that is no integer: row 1 (None)' in coco(content)[1][0]
+
+
+def test_the_largest_ids(contents):
+    content = contents.coco(17)
+    content['annotations'][0]['id'], content['annotations'][1]['id'] = 2**63 - 1, -(2**63)
+    content['annotations'][2]['id'] = 7.0  # as some tools write them
+    assert coco(content)[1] == []
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        *(('width', value) for value in (None, '100', 0, -3, float('nan'), True)),
+        ('height', None),
+        ('file_name', None),
+        ('file_name', ''),
+    ],
+)
+def test_what_an_image_cannot_have(contents, key, value):
+    content = contents.coco(17)
+    content['images'][1][key] = value
+    _, found = coco(content)
+    assert len(found) == 1
+    assert found[0].startswith(f'images have a {key!r} that is none: 2 ({value!r}) -> write ')
+
+
+def test_tables_and_rows_of_another_kind(contents):
+    content = contents.coco(17)
+    content['images'].append('003.jpg')
+    content['annotations'].append(['x' * 99])
+    _, found = coco(content)
+    assert found[0].startswith("images are no objects: row 2 ('003.jpg')")
+    assert found[1].startswith("annotations are no objects: row 3 (['xxx")
+    _, found = coco({'images': None, 'annotations': {}})
+    assert found[0] == "'images' is a NoneType -> write a list of rows"
+    assert found[1] == "'annotations' is a dict -> write a list of rows"
+
+
+def test_numbers_beyond_every_float(contents):
+    content = contents.coco(17)
+    content['annotations'][2]['keypoints'][0] = 10**400
+    content['annotations'][1]['bbox'][0] = 10**400
+    _, found = coco(content)
+    assert found[0].startswith('keypoints of annotations 102 are not rows of numbers')
+    assert found[1].startswith('bbox of annotations 101 are not rows of numbers')
 
 
 def test_records_that_lack_something(contents):
@@ -251,6 +315,8 @@ def test_files_that_are_none(tmp_path):
     [
         (b'{"images": [', 'is not valid json: Expecting value at line 1, column 13'),
         (b'\xff\xd8\xff\xe0', 'is not a json text file'),
+        (b'[' + b'9' * 5000 + b']', 'cannot be read as json: Exceeds the limit'),
+        (b'[' * 200_000, 'cannot be read as json: '),
     ],
 )
 def test_files_that_are_no_json(tmp_path, data, says):

@@ -282,6 +282,7 @@ def test_missing_files_and_images_are_told_together(folder):
         merged(folder, space=JointSpace.union('coco', 'lsp'))
     text = str(error.value)
     assert 'lsp.json' in text and 'is missing' in text and '2.png' in text
+    assert f'tools/complete_dataset.py CONFIG CHECKPOINT --out {folder}' in text
 
 
 def test_data_root_and_images_elsewhere(folder, tmp_path):

@@ -1,3 +1,6 @@
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -52,6 +55,25 @@ def test_persons(files):
     assert first['num_keypoints'] == 2
     assert first['dataset_name'] == 'lsp'
     assert dataset.metainfo['keypoint_id2name'][13] == 'head_top'
+
+
+def test_boxes_of_photographs_that_exif_turns(files):
+    folder = Path(files['data_root'])
+    exif = Image.Exif()
+    exif[274] = 6  # stored 100 x 80, read 80 x 100
+    Image.new('RGB', (100, 80)).save(folder / 'im1.jpg', exif=exif)
+    with np.load(folder / 'a.npz') as old:
+        joints = old['joints']
+    joints[0, :2, :2] = [[70, 20], [95, 90]]
+    np.savez(folder / 'a.npz', image=np.array(['im1.jpg', 'im1.jpg', 'im2.jpg']), joints=joints)
+    first = LspDataset(**files, box_padding=1.0).get_data_info(0)
+    assert cv2.imread(str(folder / 'im1.jpg')).shape[:2] == (100, 80)
+    assert first['bbox'].tolist() == [[70, 20, 79, 90]]
+
+
+def test_a_damaged_photograph_is_left_to_who_loads_it(files):
+    (Path(files['data_root']) / 'im1.jpg').write_bytes(b'P6 1x')  # Pillow: ValueError
+    assert LspDataset(**files).get_data_info(0)['num_keypoints'] == 2
 
 
 def test_a_box_that_would_cut_is_refused(files):

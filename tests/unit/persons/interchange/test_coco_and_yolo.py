@@ -192,6 +192,33 @@ def test_splits_are_folders(convert, tmp_path, coco_file, photographs):
         convert(folder, 'yolo', 'coco', splits=['val'])
 
 
+def test_images_are_here_or_in_the_dataset(convert, coco_file, photographs, monkeypatch):
+    here = photographs.parent / 'here'
+    here.mkdir()
+    monkeypatch.chdir(here)
+    known = {'splits': ['train=coco.json'], 'place': 'copy'}
+    source = photographs.parent
+    for images in (['train=photographs'], ['photographs'], ['../photographs'], [str(photographs)]):
+        _, report = convert(source, 'coco', 'yolo', images=images, out=f'{len(images[0])}', **known)
+        assert report.images == {'train': 2}
+    with pytest.raises(DataError) as error:
+        convert(source, 'coco', 'yolo', images=['train=photograph'], out='b', **known)
+    assert f'is no folder, nor one in {source}' in str(error.value)
+    assert "did you mean 'photographs'?" in str(error.value)
+    (here / 'photographs').mkdir()
+    with pytest.raises(
+        DataError, match='is in the current folder and in .* -> write which'
+    ) as error:
+        convert(source, 'coco', 'yolo', images=['train=photographs'], out='b', **known)
+    assert f'{here / "photographs"} or {photographs}' in str(error.value)
+    monkeypatch.chdir(source)  # both are the same
+    convert(source, 'coco', 'yolo', images=['photographs'], out='b', **known)
+    # Of a json its folder does not count.
+    monkeypatch.chdir(here.parent.parent)
+    with pytest.raises(DataError, match='photographs: is no folder -> '):
+        convert(coco_file, 'coco', 'yolo', images=['photographs'], out='c', place='copy')
+
+
 def test_images_are_linked_or_copied_and_never_touched(convert, coco_file, photographs):
     before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in photographs.rglob('*.*')}
     for how in ('link', 'copy'):

@@ -163,6 +163,33 @@ def test_mpii_to_mpii_keeps_every_key(convert, tmp_path):
     assert report.losses == ()
 
 
+def test_mpii_rows_without_centre_or_joints_are_told(convert):
+    path, _ = convert(coco_dataset('mpii', persons=4), 'coco', 'mmpose-mpii')
+    rows = json.loads(path.read_text())
+    nobody = {'joints_vis': [0] * len(MPII)}
+    rows[0] |= {'center': [-1, -1], 'scale': 0.8, **nobody}
+    rows[1] |= {'center': [-1, -1], 'scale': 0.8}
+    rows[2] |= {'scale': -1}
+    back, report = convert(rows, 'mmpose-mpii', 'coco', out='back.json')
+    assert report.notes[:6] == (
+        "1 box from centre and scale: MMPose's squares",
+        '2 boxes without one: the extent of the joints',
+        '2 scales without a centre: not read',
+        '1 centre without a scale: not read',
+        '4 areas without one: 0.53 x the box',
+        '1 box without one, and no joints: 0, 0, 0, 0',
+    )
+    again, report = convert(back, 'coco', 'mmpose-mpii', skeleton='mpii', out='again.json')
+    first, second, _, fourth = json.loads(again.read_text())
+    assert (first['center'], first['scale']) == ([-1, -1], -1)
+    assert second['scale'] > 0
+    assert (fourth['center'], fourth['scale']) == (rows[3]['center'], rows[3]['scale'])
+    assert report.notes == (
+        '3 boxes as a square around it: MPII says centre and scale',
+        "1 box without an extent: centre and scale are -1, MPII's mark for none",
+    )
+
+
 def test_only_mpii_joints_are_mpii(convert):
     with pytest.raises(DataError, match="is in 'coco'.*translate it first"):
         convert(coco_dataset(), 'coco', 'mmpose-mpii')
