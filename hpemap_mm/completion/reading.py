@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from hpemap_mm.completion.annotations import AnnotationFile, annotated_box, as_annotated
 from hpemap_mm.completion.index import ImageRow, IndexWriter, facts_path, image_rows
@@ -32,6 +31,7 @@ from hpemap_mm.completion.splitting import OddFileError, split_coco
 from hpemap_mm.datasets import Entry
 from hpemap_mm.datasets.entries import build_entry, file_kind
 from hpemap_mm.errors import DataError, Problem, ProblemList
+from hpemap_mm.photographs import size_as_read
 from hpemap_mm.skeletons import get_skeleton
 
 #: Bytes above which a COCO json is read in parts.
@@ -40,8 +40,6 @@ SPLIT_ABOVE = 16 << 20
 _OF_TESTS = ('bbox_file', 'headbox_file', 'test_mode')
 #: Keys of datasets by which they read only some of the persons, and values with which they do not.
 _CHOOSING: Mapping[str, Any] = {'indices': None, 'filter_cfg': {}, 'sample_interval': 1}
-#: EXIF orientations that swap width and height; OpenCV turns such images on reading.
-_ORIENTATION, _TURNED = 274, (5, 6, 7, 8)
 
 
 def read_entries(
@@ -306,11 +304,8 @@ def _crop(info: dict[str, Any], key: str) -> npt.NDArray[np.float32]:
 def _size(path: str, info: dict[str, Any]) -> tuple[int, int]:
     """Width and height from the image's header; where there is none, what the person spans."""
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(_ORIENTATION) in _TURNED
-            return (height, width) if turned else (width, height)
-    except (OSError, SyntaxError, ValueError):
+        return size_as_read(path)
+    except (OSError, ValueError):
         ends = np.concatenate(
             [np.asarray(info['bbox']).reshape(-1, 2), np.asarray(info['keypoints']).reshape(-1, 2)]
         )
