@@ -275,8 +275,17 @@ def for_hf(weights: PoseWeights, target: Path) -> Output:
 
 def for_vitpose(weights: PoseWeights, target: Path) -> Output:
     """All heads for ViTPose's own code."""
+    tensors = checkpoints.to_vitpose(weights)
     lines = [f'heads      {checkpoints.heads_of(weights.heads)}, in this order']
-    return Output(checkpoints.to_vitpose(weights), meta_of(weights), lines)
+    if weights.experts:
+        lines.append(f"experts    {', '.join(weights.paired().experts)}: each head's in its place")
+        users: dict[str, list[str]] = {}
+        for name in weights.heads:
+            users.setdefault(weights.experts[weights.experts_of(name)[0]], []).append(name)
+        for expert, names in users.items():
+            if len(names) > 1:
+                lines.append(f'note       expert {expert} is written once for each of {names}')
+    return Output(tensors, meta_of(weights), lines)
 
 
 def meta_of(weights: PoseWeights) -> dict[str, Any]:

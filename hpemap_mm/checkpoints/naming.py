@@ -201,7 +201,9 @@ def _experts(
         return tuple(name for name, _ in _names(str(found.file.path), names))
     if len(heads) == count:
         return tuple(heads)
-    if count == len(VITPOSE_PLUS):
+    # ViTPose++'s own layout has head i with expert i.
+    usual = found.kind != 'vitpose++' or tuple(heads) == VITPOSE_PLUS[: len(heads)]
+    if count == len(VITPOSE_PLUS) and usual:
         notes.append(f'{count} experts are taken as {", ".join(VITPOSE_PLUS)}')
         return VITPOSE_PLUS
     what = f'it has {count} experts and {len(heads)} heads, and does not say whose they are'

@@ -171,6 +171,17 @@ class PoseWeights:
         known = [*self.experts, *self.serves]
         raise KeyError(f'No expert for {" or ".join(map(repr, names))}. Experts: {known}')
 
+    def experts_of(self, head: str) -> list[int]:
+        """Indices of the experts that make a head's input: of a joint space, several.
+
+        Raises:
+            KeyError: There is none, or none for one of the space's skeletons; lists the experts.
+        """
+        own = self.heads[head]
+        if own.space is None:
+            return [self.expert_of(head, str(own.skeleton))]
+        return list(dict.fromkeys(self.expert_of(skeleton) for skeleton in own.skeletons))
+
     def head_of(self, name: str) -> tuple[str, HeadWeights]:
         """A head's name and the head in one skeleton.
 
@@ -272,7 +283,30 @@ class PoseWeights:
             for new, old in enumerate(chosen):
                 if match and int(match[2]) == old:
                     backbone[f'{match[1]}experts.{new}.{match[3]}'] = tensor
-        return replace(self, backbone=backbone, experts=tuple(names), serves={})
+        serves = {n: e for n, e in self.serves.items() if e in names and n not in names}
+        return replace(self, backbone=backbone, experts=tuple(names), serves=serves)
+
+    def paired(self) -> PoseWeights:
+        """Head i with expert i, as ViTPose++ runs them; experts without a head follow.
+
+        An expert that several heads share is there once for each of them.
+
+        Raises:
+            ValueError: The one head, of a joint space, is made by several experts.
+        """
+        if not self.experts or not self.heads:
+            return self
+        chosen, names = [], []
+        for name, head in self.heads.items():
+            own = self.experts_of(name)
+            if len(own) > 1:
+                makers = ', '.join(self.experts[index] for index in own)
+                raise ValueError(f'The head of {head.representation} is made by experts {makers}')
+            chosen += own
+            names.append(name if head.space is None else self.experts[own[0]])
+        rest = [index for index in range(len(self.experts)) if index not in chosen]
+        names += [self.experts[index] for index in rest]
+        return self.with_these_experts(names, [*chosen, *rest])
 
     def resized(self, grid: Grid) -> PoseWeights:
         """For another input size; tensors are the same where the grid is."""

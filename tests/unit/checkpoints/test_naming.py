@@ -101,6 +101,16 @@ def test_experts_have_the_heads_names_or_are_asked_for(tmp_path):
         load_pose_weights(tmp_path / 'x.pth', experts=['coco']).known()
 
 
+def test_the_experts_of_another_first_head_are_asked_for(tmp_path):
+    # Head i goes with expert i: the first of these is not COCO's.
+    state = {k: t for k, t in vitpose_plus(depth=1).items() if not k.startswith('associate')}
+    torch.save(state, tmp_path / 'x.pth')
+    assert load_pose_weights(tmp_path / 'x.pth').known().experts == VITPOSE_PLUS
+    found = load_pose_weights(tmp_path / 'x.pth', skeletons=['ap10k'])
+    with pytest.raises(DataError, match='6 experts and 1 heads.*--experts'):
+        found.known()
+
+
 def test_a_file_is_described(tmp_path):
     torch.save({'state_dict': vitpose_plus(padded=133), 'optimizer': {}}, tmp_path / 'x.pth')
     found = load_pose_weights(tmp_path / 'x.pth')
