@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 import hpemap_mm  # noqa: F401 - prepares MMPose before anything imports it
 from hpemap_mm import checkpoints
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = check_options(args)
     # A config describes the target where that is a model of ours, and the source elsewhere.
     fills = config is not None and args.to == 'hpemap' and not args.inspect
-    source_model = checkpoints.build_on_meta(config.model) if config and not fills else None
+    source_model = built(config.model, args.config) if config and not fills else None
     loaded = checkpoints.load_pose_weights(
         args.src,
         kind=args.source,
@@ -134,6 +134,10 @@ def check_options(args: argparse.Namespace) -> Path | None:
 
     if args.source_grid is not None:
         args.source_grid = tuple(args.source_grid)
+    for name in ('num_heads', 'source_grid', 'input_size'):
+        given = getattr(args, name)
+        if given is not None and min(given if isinstance(given, Sequence) else [given]) < 1:
+            refuse(f'--{name.replace("_", "-")} {given}', 'pass whole numbers from 1')
     if args.inspect:
         return None
     if args.dst is None:
@@ -164,6 +168,19 @@ def space_of(text: str | None) -> str | dict[str, Any] | None:
         what = f'--space {text}'
         raise DataError([Problem('options', what, 'name a preset, union:A,B or concat:A,B')])
     return {'kind': kind, 'skeletons': names.split(',')}
+
+
+def built(model: Any, where: object) -> nn.Module:
+    """The model of a config, on the meta device; a config's mistakes as messages."""
+    try:
+        return checkpoints.build_on_meta(model)
+    except DataError:
+        raise
+    except Exception as error:
+        # A config may name any class, which may raise anything.
+        text = str(error.args[0]) if error.args else type(error).__name__
+        what = f'no model can be built from it: {text}'
+        raise DataError([Problem(str(where), what, 'see tools/check_config.py')]) from error
 
 
 def shaped(
@@ -210,6 +227,9 @@ def for_us(weights: PoseWeights, target: Path) -> Output:
         )
         return Output(checkpoints.to_hpemap(weights), meta, lines)
     meta['model'] = checkpoints.model_config(weights)
+    tensors = checkpoints.to_hpemap(weights)
+    # What cannot be built is not written.
+    checkpoints.pose_weights_of(built(meta['model'], 'the result'), tensors, where='the result')
     folder = Path(__file__).resolve().parents[1] / 'configs'
     same = [relative_to_here(path) for path in checkpoints.configs_like(weights, folder)]
     lines.append(f'config     {", ".join(same) or "none of configs/ has this model"}')
@@ -217,12 +237,12 @@ def for_us(weights: PoseWeights, target: Path) -> Output:
         f'to use     python tools/demo.py IMAGE --checkpoint {relative_to_here(target)}'
         f'{f" --config {same[0]}" if same else ""}'
     )
-    return Output(checkpoints.to_hpemap(weights), meta, lines)
+    return Output(tensors, meta, lines)
 
 
 def for_config(weights: PoseWeights, config: Any, args: argparse.Namespace) -> Output:
     """Weights for the model of a config: every tensor of it is in the file."""
-    model = checkpoints.build_on_meta(config.model)
+    model = built(config.model, args.config)
     fitted = checkpoints.fit(weights, model, expert=args.expert, where=args.src)
     lines = [f'note       {note}' for note in fitted.notes]
     tensors = dict(fitted.tensors)
@@ -240,6 +260,8 @@ def for_config(weights: PoseWeights, config: Any, args: argparse.Namespace) -> O
     lines.append(f'to use     --config {args.config} --checkpoint {relative_to_here(args.dst)}')
     meta = {**meta_of(complete), 'config': Path(args.config).stem}
     meta['model'] = checkpoints.without_files(config.model.to_dict())
+    # Readers of the file ask it for the input size.
+    meta['model']['backbone'].setdefault('img_size', list(complete.input_size))
     return Output(tensors, meta, lines, fitted.unused)
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -65,12 +65,15 @@ def fit(
             f'position embedding resized from {old[0]} x {old[1]} to {new[0]} x {new[1]} pixels'
         )
         weights = weights.resized(backbone.grid)
-    heads_before = dict(weights.heads)
+    heads = heads_before = dict(weights.heads)
     if isinstance(backbone, ViTPoseMoEBackbone):
-        weights = _with_experts(weights, backbone, expert, notes, where)
+        # Without its heads: the model's are others, and so may be their experts.
+        bare = replace(weights, heads={})
+        weights = _with_experts(bare, backbone, expert, notes, where)
     elif weights.experts:
         chosen = expert or _expert_of_target(weights, wanted, where)
         weights = _collapsed(weights, chosen, notes, where)
+        heads = dict(weights.heads)
     tensors = {
         name: tensor for name, tensor in to_hpemap(weights).items() if name.startswith('backbone.')
     }
@@ -82,16 +85,16 @@ def fit(
             unused[name] = 'the model has no norm after the last block'
     taken: set[str] = set()
     for name, (layout, prefix, owner) in wanted.items():
-        source, given = _head_for(weights, name, owner)
+        source, given = _head_for(heads, name, owner)
         if given is None:
             continue
         taken.add(str(source))
-        if weights.heads[str(source)].layout != layout:
+        if heads[str(source)].layout != layout:
             unused[f'head {source}'] = f'its decoder is not {layout}, as that of head {name} is'
             continue
         tensors |= {f'{prefix}{key}': tensor for key, tensor in given.items()}
     for name in heads_before:
-        if name not in weights.heads:
+        if name not in heads:
             unused[f'head {name}'] = 'it was trained with another expert'
         elif name not in taken:
             unused[f'head {name}'] = 'the model has no head for it'
@@ -173,21 +176,21 @@ def _with_experts(
 
 
 def _head_for(
-    weights: PoseWeights, name: str, owner: Mapping[str, object]
+    heads: Mapping[str, HeadWeights], name: str, owner: Mapping[str, object]
 ) -> tuple[str | None, Mapping[str, Tensor] | None]:
     """Which head has the weights of a model's, and the weights."""
     space = owner.get('space')
     if isinstance(space, JointSpace):
-        for source, head in weights.heads.items():
+        for source, head in heads.items():
             rows = _rows(head, space)
             if rows is not None:
                 return source, head.rows(rows)
         return None, None
     skeleton = str(owner['skeleton'])
-    same = weights.heads.get(name)
+    same = heads.get(name)
     if same is not None and same.skeleton == skeleton:
         return name, same.tensors
-    for source, head in weights.heads.items():
+    for source, head in heads.items():
         if skeleton in head.skeletons:
             return source, head.of(skeleton).tensors
     return None, None

@@ -8,6 +8,7 @@ from typing import Any
 from hpemap_mm.checkpoints.recognise import RawHead, Recognised
 from hpemap_mm.checkpoints.weights import HeadWeights, PoseWeights
 from hpemap_mm.errors import DataError, Problem
+from hpemap_mm.models.estimators.answers import ALL, OWN
 from hpemap_mm.skeletons import JointSpace, get_skeleton, list_skeletons
 
 #: Heads, and experts, in the order of the published checkpoints.
@@ -18,6 +19,7 @@ USUAL = ('coco', 'mpii', 'coco_wholebody', 'halpe')
 #: Joint spaces of a predecessor of this project.
 USUAL_SPACES = ('seed-21', 'seed-23', 'seed-33')
 
+_RENAME = "give one as 'name=skeleton'"
 _ASK = 'pass --skeletons NAME..., one for each head in the order of the file'
 
 
@@ -51,16 +53,14 @@ def pose_weights(
         heads = _space_head(found, space, notes)
     else:
         heads = _heads(found, skeletons, notes)
+    names = _experts(found, heads, experts, notes)
     try:
         weights = PoseWeights(
-            arch=found.arch,
-            grid=found.grid,
-            backbone=found.backbone,
-            heads=heads,
-            experts=_experts(found, heads, experts, notes),
+            arch=found.arch, grid=found.grid, backbone=found.backbone, heads=heads, experts=names
         )
     except ValueError as error:
-        raise _error(where, str(error), 'name other skeletons, or copy the file again') from error
+        fix = 'name other skeletons or, in the order of the file, the experts (--experts)'
+        raise _error(where, str(error), fix) from error
     return weights, notes
 
 
@@ -78,25 +78,32 @@ def _heads(
         if is_space:
             return _space_head(found, name, notes)
         skeletons = (name,)
-    wanted = _names(where, skeletons) if skeletons is not None else _default_names(found, notes)
-    if len(dict(wanted)) < len(wanted):
-        raise _error(where, f'two heads have one name: {wanted}', "give one as 'name=skeleton'")
+    if skeletons is not None:
+        wanted = _names(where, skeletons, 'head')
+    else:
+        wanted = _default_names(found, notes)
     heads = {}
     for (name, skeleton), head in zip(wanted, raw, strict=True):
         heads[name] = _cut(where, head, len(get_skeleton(skeleton)), notes, skeleton=skeleton)
     return heads
 
 
-def _names(where: str, skeletons: Sequence[str]) -> list[tuple[str, str]]:
-    """Head and skeleton of each of the user's words."""
-    found = []
-    for word in skeletons:
+def _names(where: str, words: Sequence[str], whose: str) -> list[tuple[str, str]]:
+    """Head (or expert) and skeleton of each of the user's words."""
+    found: list[tuple[str, str]] = []
+    for word in words:
         name, _, skeleton = word.rpartition('=')
+        if name in (OWN, ALL) or '.' in name:
+            what = f'no {whose} can be called {name!r}, as {word!r} says'
+            raise _error(where, what, f'choose another name; {OWN}, {ALL} and dots are taken')
         try:
             known = get_skeleton(skeleton).name
         except KeyError as error:
             raise _error(where, str(error.args[0]), 'name one of them') from error
         found.append((name or known, known))
+    if len(dict(found)) < len(found):
+        names = ', '.join(name for name, _ in found)
+        raise _error(where, f'two {whose}s have one name: {names}', _RENAME)
     return found
 
 
@@ -198,7 +205,7 @@ def _experts(
         if len(names) != count:
             what = f'it has {count} experts, and --experts names {len(names)}'
             raise _error(str(found.file.path), what, 'name them all, in the order of the file')
-        return tuple(name for name, _ in _names(str(found.file.path), names))
+        return tuple(name for name, _ in _names(str(found.file.path), names, 'expert'))
     if len(heads) == count:
         return tuple(heads)
     # ViTPose++'s own layout has head i with expert i.

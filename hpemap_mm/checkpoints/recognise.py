@@ -213,7 +213,7 @@ def _arch(
     dim = projection.shape[0]
     own: Mapping[str, Any] = (file.config or {}).get('backbone_config') or {}
     by_width = next((a for a in VITPOSE_ARCHS.values() if a.embed_dim == dim), None)
-    told = num_heads or own.get('num_attention_heads')
+    told = num_heads if num_heads is not None else own.get('num_attention_heads')
     if told is None and by_width is None:
         raise _error(
             where,
@@ -221,7 +221,7 @@ def _arch(
             'pass --num-heads N',
         )
     heads = int(told if told is not None else by_width.num_heads)  # type: ignore[union-attr]
-    if dim % heads:
+    if heads < 1 or dim % heads:
         raise _error(where, f'{heads} attention heads do not divide the width {dim}', 'correct it')
     if kind in ('timm', 'mae') and dim == VITPOSE_ARCHS['S'].embed_dim and told is None:
         notes.append(
@@ -259,6 +259,8 @@ def _positions(
         height, width = _pair(config['image_size'])
         patch_h, patch_w = _pair(config.get('patch_size', 16))
         told = width // patch_w, height // patch_h
+    if told is not None and min(told) < 1:
+        raise _error(where, f'a grid of {told[0]} x {told[1]} patches', 'pass --source-grid W H')
     grid = told or grid_of(places - 1) or grid_of(places)
     if grid is None:
         what = f'{places} places for positions are no square and no 3:4 grid'

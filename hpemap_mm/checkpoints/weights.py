@@ -105,7 +105,8 @@ class PoseWeights:
         serves: Further names, and which expert takes each.
 
     Raises:
-        ValueError: Tensors are missing, too many, or of other shapes than the rest says.
+        ValueError: Tensors are missing, too many, or of other shapes than the rest says; two
+            experts have one name, or a head has no expert.
     """
 
     arch: ViTPoseArch
@@ -128,6 +129,13 @@ class PoseWeights:
             raise ValueError(f'{len(wrong)} tensors of the backbone: {"; ".join(wrong[:3])}')
         if len(self.heads) > 1 and any(head.space is not None for head in self.heads.values()):
             raise ValueError(f'A head of a joint space is the only one, got {list(self.heads)}')
+        if len(set(self.experts)) < len(self.experts):
+            raise ValueError(f'two experts have one name: {", ".join(self.experts)}')
+        for name in self.heads if self.experts else ():
+            try:
+                self.experts_of(name)
+            except KeyError as error:
+                raise ValueError(f'head {name}: {error.args[0]}') from error
 
     @property
     def letter(self) -> str | None:

@@ -259,7 +259,21 @@ def test_options_that_contradict(tool_here, published, tiny_config, tmp_path):
         (('--space', 'all:coco'), 'name a preset'),
         (('--from', 'mae'), r'is no mae: it has the experts'),
         (('--to', 'mmpose', '--config', tiny_config()), 'leave --config out'),
+        (('--num-heads', '0'), 'num-heads 0 -> pass whole numbers from 1'),
+        (('--num-heads', '-1', '--inspect'), 'num-heads -1'),
+        (('--source-grid', '-12', '-16'), 'source-grid'),
+        (('--input-size', '0', '0'), 'input-size'),
+        (('--input-size', '-16', '16'), 'input-size'),
     ):
         with pytest.raises(DataError, match=message):
             tool_here('convert_checkpoint', source, target, *options)
+    assert not target.exists()
+    # Nor is a file written that no model could be built for.
+    source = saved(tmp_path / 'x.pth', published.vitpose(depth=1))
+    for names, message in (
+        (('mpii', 'lsp'), "No expert for 'coco'"),
+        (('coco', 'coco'), 'one name'),
+    ):
+        with pytest.raises(DataError, match=message):
+            tool_here('convert_checkpoint', source, target, '--experts', *names)
     assert not target.exists()

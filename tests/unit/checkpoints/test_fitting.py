@@ -116,6 +116,14 @@ def test_experts_go_by_name(tmp_path):
         fit(weights, build_on_meta(multi_head(moe('coco', 'mpii', expert_width=32), HEAD)))
 
 
+def test_heads_that_the_model_has_not_need_no_expert_of_it(tmp_path):
+    config = multi_head(moe('mpii', serves={'coco': 'mpii'}), HEAD, skeletons=['coco', 'mpii'])
+    for state in (vitpose(THREE), vitpose_plus(THREE)):
+        fitted = fit(weights_of(tmp_path, state), build_on_meta(config))
+        check(fitted, config)
+        assert not fitted.initial and 'head aic' in fitted.unused
+
+
 def test_one_expert_into_a_dense_model(tmp_path):
     state = vitpose_plus()
     weights = weights_of(tmp_path, state)

@@ -75,7 +75,17 @@ def test_the_user_says(tmp_path):
         ((17,), dict(skeletons=['coco', 'mpii']), 'it has 1 heads, and --skeletons names 2'),
         ((17,), dict(skeletons=['nobody']), 'Unknown skeleton'),
         ((14,), dict(skeletons=['coco']), 'has 14 channels, coco has 17 joints'),
-        ((17, 17), dict(skeletons=['coco', 'coco']), 'two heads have one name'),
+        (
+            (17, 17),
+            dict(skeletons=['coco', 'coco']),
+            'two heads have one name: coco, coco',
+        ),
+        ((17, 17), dict(skeletons=['coco', 'own=coco']), "no head can be called 'own'"),
+        ((17, 17), dict(skeletons=['all=coco', 'coco']), "no head can be called 'all'"),
+        ((17, 17), dict(skeletons=['a.b=coco', 'coco']), r"no head can be called 'a\.b'"),
+        ((17,), dict(num_heads=0), '0 attention heads'),
+        ((17,), dict(num_heads=-1), '-1 attention heads'),
+        ((17,), dict(source_grid=(-12, -16)), 'a grid of -12 x -16'),
         ((17, 17), dict(space='seed-21'), 'it has 2 heads, a joint space one'),
         ((17,), dict(space='seed-21'), 'has 17 channels, seed-21 has 21 joints'),
         ((17,), dict(space='seed-99'), 'seed-99'),
@@ -95,6 +105,13 @@ def test_experts_have_the_heads_names_or_are_asked_for(tmp_path):
     found = load_pose_weights(tmp_path / 'x.pth')
     with pytest.raises(DataError, match='3 experts and 1 heads.*--experts'):
         found.known()
+    for names, message in (
+        (['coco', 'mpii', 'coco'], 'two experts have one name'),
+        (['lsp', 'mpii', 'aic'], "head coco: No expert for 'coco'.*lsp.*--experts"),
+        (['a=coco', 'mpii', 'aic'], "head coco: No expert for 'coco'.*--experts"),
+    ):
+        with pytest.raises(DataError, match=message):
+            load_pose_weights(tmp_path / 'x.pth', experts=names).known()
     named = load_pose_weights(tmp_path / 'x.pth', experts=['coco', 'mpii', 'lsp'])
     assert named.known().experts == ('coco', 'mpii', 'lsp')
     with pytest.raises(DataError, match='it has 3 experts, and --experts names 1'):
