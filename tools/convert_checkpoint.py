@@ -70,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f'  question   {loaded.question.problems[0]}')
         return 0
     assert target is not None
-    weights, lines = shaped(loaded.known(), args, dense=not loaded.found.experts, fills=fills)
+    weights, lines, unused = shaped(
+        loaded.known(), args, dense=not loaded.found.experts, fills=fills
+    )
     if fills:
         assert config is not None
         output = for_config(weights, config, args)
@@ -81,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     write(target, output)
     print(relative_to_here(args.dst))
     print(f'  written    {checkpoints.counts(output.tensors)}, for {args.to}')
-    for reason, names in checkpoints.by_reason(output.unused).items():
-        print(f'  not used   {checkpoints.some(names)}: {reason}')
+    for reason, names in checkpoints.by_reason({**unused, **output.unused}).items():
+        print(f'  not used   {checkpoints.some(names, 8)}: {reason}')
     for line in (*lines, *output.lines):
         print(f'  {line}')
     return 0
@@ -185,9 +187,10 @@ def built(model: Any, where: object) -> nn.Module:
 
 def shaped(
     weights: PoseWeights, args: argparse.Namespace, *, dense: bool, fills: bool
-) -> tuple[PoseWeights, list[str]]:
-    """The weights as the options want them, and what was done."""
-    lines = []
+) -> tuple[PoseWeights, list[str], dict[str, str]]:
+    """The weights as the options want them, what was done, and what is no longer there."""
+    lines: list[str] = []
+    unused: dict[str, str] = {}
     size = args.input_size or (None if weights.heads or fills else USUAL_INPUT)
     if size is not None and tuple(size) != weights.input_size:
         patch = weights.arch.patch_size
@@ -200,21 +203,43 @@ def shaped(
             f'resized    position embedding from {old[0]} x {old[1]} '
             f'to {size[0]} x {size[1]} pixels'
         )
+    before = weights
     try:
         if args.skeleton:
-            before = weights.experts
             weights = weights.only(args.skeleton, keep_experts=args.keep_experts)
-            if before and not weights.experts:
+            unused = gone(before, weights, f'--skeleton {args.skeleton} leaves it out')
+            if before.experts and not weights.experts:
                 lines.append(f'dense      the expert of {args.skeleton} is now part of the MLPs')
+                ((name, head),) = weights.heads.items()
+                kept, why = (
+                    before.expert_of(name, str(head.skeleton)),
+                    f'--skeleton {args.skeleton} leaves it out',
+                )
+                unused |= checkpoints.unused_experts(before.experts, [kept], why)
         elif args.expert and not fills:
             weights = weights.collapsed(args.expert)
+            unused = gone(before, weights, 'it was trained with another expert')
+            kept, why = before.expert_of(args.expert), f'--expert {args.expert} leaves it out'
+            unused |= checkpoints.unused_experts(before.experts, [kept], why)
             lines.append(f'dense      expert {args.expert} is now part of the MLPs')
         if args.experts and dense:
             weights = weights.with_experts(args.experts)
             lines.append(f'experts    {", ".join(args.experts)}: made from the MLPs')
     except (KeyError, ValueError) as error:
         raise DataError([Problem('options', str(error.args[0]), 'choose another')]) from error
-    return weights, lines
+    return weights, lines, unused
+
+
+def gone(before: PoseWeights, after: PoseWeights, why: str) -> dict[str, str]:
+    """Heads, and joints of a joint space, that are no longer there."""
+    unused = checkpoints.unused_heads(before.heads, after.heads, why)
+    for name, head in before.heads.items():
+        if head.space is not None:
+            rows = {i for own in after.skeletons for i in head.space.indices(own).tolist()}
+            unused.pop(f'head {name}', None)
+            if len(rows) < head.joints:
+                unused[f'{head.joints - len(rows)} joints of head {name}'] = why
+    return unused
 
 
 def for_us(weights: PoseWeights, target: Path) -> Output:

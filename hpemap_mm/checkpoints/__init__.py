@@ -1,7 +1,7 @@
 """Everybody's weights: read, told apart, brought into one form, and written for others."""
 
 from hpemap_mm.checkpoints.describe import by_reason, counts, describe, heads_of, some
-from hpemap_mm.checkpoints.fitting import Fitted, fit
+from hpemap_mm.checkpoints.fitting import Fitted, fit, unused_experts, unused_heads
 from hpemap_mm.checkpoints.kinds import KINDS
 from hpemap_mm.checkpoints.layouts import (
     hf_processor,
@@ -64,6 +64,8 @@ __all__ = [
     'to_hpemap',
     'to_mmpose',
     'to_vitpose',
+    'unused_experts',
+    'unused_heads',
     'without_files',
     'write_weights',
 ]

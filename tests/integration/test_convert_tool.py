@@ -119,6 +119,11 @@ def test_experts_in_and_out(convert, published, tmp_path):
     assert kept['backbone.encoder.layer.0.mlp.experts.2.bias'].shape == (96,)
     text = convert(source, tmp_path / 'dense.pth', '--expert', 'mpii')
     assert 'expert mpii is now part of the MLPs' in text and 'heads      mpii (16)' in text
+    assert 'not used   head coco, head aic: it was trained with another expert' in text
+    assert 'not used   expert coco, expert aic: --expert mpii leaves it out' in text
+    text = convert(source, tmp_path / 'one.pth', '--skeleton', 'aic')
+    parts = 'head coco, head mpii, expert coco, expert mpii'
+    assert f'not used   {parts}: --skeleton aic leaves it out' in text
     dense = tmp_path / 'dense.pth'
     text = convert(dense, tmp_path / 'moe.pth', '--experts', 'mpii', 'lsp', '--to', 'vitpose')
     assert 'mpii, lsp: made from the MLPs' in text
@@ -160,7 +165,8 @@ def test_a_joint_space_of_ours_needs_its_config(convert, published, tiny_config,
     options = ('--to', 'vitpose', '--skeleton', 'mpii')
     convert(source, tmp_path / 'a.pth', *options, '--config', config)
     space = ('--space', 'union:coco,mpii,aic,lsp', '--num-heads', '2')
-    convert(source, tmp_path / 'b.pth', *options, *space)
+    text = convert(source, tmp_path / 'b.pth', *options, *space)
+    assert 'joints of head union(coco,mpii,aic,lsp): --skeleton mpii' in text
     found, again = (
         torch.load(tmp_path / name, weights_only=True)['state_dict'] for name in ('a.pth', 'b.pth')
     )
