@@ -206,15 +206,13 @@ def shaped(
     before = weights
     try:
         if args.skeleton:
+            why = f'--skeleton {args.skeleton} leaves it out'
             weights = weights.only(args.skeleton, keep_experts=args.keep_experts)
-            unused = gone(before, weights, f'--skeleton {args.skeleton} leaves it out')
+            unused = gone(before, weights, why)
             if before.experts and not weights.experts:
                 lines.append(f'dense      the expert of {args.skeleton} is now part of the MLPs')
                 ((name, head),) = weights.heads.items()
-                kept, why = (
-                    before.expert_of(name, str(head.skeleton)),
-                    f'--skeleton {args.skeleton} leaves it out',
-                )
+                kept = before.expert_of(name, str(head.skeleton))
                 unused |= checkpoints.unused_experts(before.experts, [kept], why)
         elif args.expert and not fills:
             weights = weights.collapsed(args.expert)
@@ -317,7 +315,8 @@ def for_hf(weights: PoseWeights, target: Path) -> Output:
         'config.json': config,
         'preprocessor_config.json': checkpoints.hf_processor(weights),
     }
-    return Output(tensors, meta_of(weights), lines, json=files)
+    meta = {**meta_of(weights), **checkpoints.statement(weights)}
+    return Output(tensors, meta, lines, json=files)
 
 
 def for_vitpose(weights: PoseWeights, target: Path) -> Output:
@@ -332,7 +331,8 @@ def for_vitpose(weights: PoseWeights, target: Path) -> Output:
         for expert, names in users.items():
             if len(names) > 1:
                 lines.append(f'note       expert {expert} is written once for each of {names}')
-    return Output(tensors, meta_of(weights), lines)
+    meta = {**meta_of(weights), **checkpoints.statement(weights.paired())}
+    return Output(tensors, meta, lines)
 
 
 def meta_of(weights: PoseWeights) -> dict[str, Any]:

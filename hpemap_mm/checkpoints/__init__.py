@@ -23,6 +23,7 @@ from hpemap_mm.checkpoints.ours import (
 )
 from hpemap_mm.checkpoints.read import CheckpointFile, read_file, read_tensors
 from hpemap_mm.checkpoints.recognise import RawHead, Recognised, recognise
+from hpemap_mm.checkpoints.stated import statement
 from hpemap_mm.checkpoints.stock import configs_like, mmpose_config, mmpose_meta
 from hpemap_mm.checkpoints.weights import HeadWeights, PoseWeights
 from hpemap_mm.checkpoints.write import check_target, write_weights
@@ -60,6 +61,7 @@ __all__ = [
     'read_tensors',
     'recognise',
     'some',
+    'statement',
     'to_hf',
     'to_hpemap',
     'to_mmpose',

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpemap_mm.checkpoints.recognise import RawHead, Recognised
+from hpemap_mm.checkpoints.stated import stated_experts, stated_skeletons
 from hpemap_mm.checkpoints.weights import HeadWeights, PoseWeights
 from hpemap_mm.errors import DataError, Problem
 from hpemap_mm.models.estimators.answers import ALL, OWN
 from hpemap_mm.skeletons import JointSpace, get_skeleton, list_skeletons
+from hpemap_mm.skeletons.layout import PRESETS
 
 #: Heads, and experts, in the order of the published checkpoints.
 VITPOSE_THREE = ('coco', 'aic', 'mpii')
@@ -36,9 +38,11 @@ def pose_weights(
         found: What :func:`~hpemap_mm.checkpoints.recognise` tells of the file.
         skeletons: One for each head, in the order of the file; ``'name=skeleton'`` gives the head
             another name than its skeleton's. By default the heads' names where they have some;
-            COCO, AIC, MPII for three heads; ViTPose++'s for six; by its number of joints for one.
+            what the file says, in its ``meta`` or by the names of joints in its config; COCO,
+            AIC, MPII for three heads; ViTPose++'s for six; by its number of joints for one.
         space: The joint space of the one head: a preset's name, a config, or the space.
-        experts: Names of the experts, in the order of the file. By default those of the heads.
+        experts: Names of the experts, in the order of the file. By default what the file says, or
+            those of the heads.
 
     Returns:
         The weights, and notes: what was assumed, and which heads were padded.
@@ -73,6 +77,8 @@ def _heads(
         raise _error(where, what, _ASK)
     if not raw:
         return {}
+    if skeletons is None and all(head.name is None for head in raw):
+        skeletons = stated_skeletons(found.file, [head.channels for head in raw], notes)
     if skeletons is None and len(raw) == 1 and raw[0].name is None:
         name, is_space = _of_one(found, raw[0], notes)
         if is_space:
@@ -146,7 +152,9 @@ def _of_one(found: Recognised, head: RawHead, notes: list[str]) -> tuple[str, bo
             notes.append(f'{channels} joints are taken as {usual[0]}{also}')
             return usual[0], False
         if presets:
-            notes.append(f'{channels} joints are taken as the joint space {presets[0]}')
+            others = [name for name in PRESETS if len(JointSpace.preset(name)) == channels][1:]
+            also = f' (as many has {", ".join(others)}: --space)' if others else ''
+            notes.append(f'{channels} joints are taken as the joint space {presets[0]}{also}')
             return presets[0], True
     if len(fits) == 1:
         notes.append(f'{channels} joints are taken as {fits[0]}')
@@ -206,6 +214,9 @@ def _experts(
             what = f'it has {count} experts, and --experts names {len(names)}'
             raise _error(str(found.file.path), what, 'name them all, in the order of the file')
         return tuple(name for name, _ in _names(str(found.file.path), names, 'expert'))
+    stated = stated_experts(found.file, count) or ()
+    if stated and all({name, *head.skeletons} & {*stated} for name, head in heads.items()):
+        return stated
     if len(heads) == count:
         return tuple(heads)
     # ViTPose++'s own layout has head i with expert i.

@@ -121,6 +121,13 @@ def test_experts_in_and_out(convert, published, tmp_path):
     assert 'expert mpii is now part of the MLPs' in text and 'heads      mpii (16)' in text
     assert 'not used   head coco, head aic: it was trained with another expert' in text
     assert 'not used   expert coco, expert aic: --expert mpii leaves it out' in text
+    # Heads and experts keep their names in the layouts of others.
+    order = ('--skeletons', 'coco', 'aic', 'mpii', '--experts', 'mpii', 'coco', 'aic')
+    text = convert(source, tmp_path / 'v.pth', '--to', 'vitpose', *order)
+    assert "experts    coco, aic, mpii: each head's in its place" in text
+    for name in ('v.pth', 'kept'):
+        text = convert(tmp_path / name, tmp_path / 'again.pth')
+        assert 'experts    3, 96 of 384: coco, aic, mpii' in text
     text = convert(source, tmp_path / 'one.pth', '--skeleton', 'aic')
     parts = 'head coco, head mpii, expert coco, expert mpii'
     assert f'not used   {parts}: --skeleton aic leaves it out' in text

@@ -5,12 +5,13 @@ import json
 import pytest
 import torch
 from mmengine.registry import init_default_scope
-from published import relative_error, same
+from published import relative_error, same, vitpose_plus
 
 from hpemap_mm.checkpoints import (
     hf_processor,
     load_pose_weights,
     model_config,
+    statement,
     to_hf,
     to_hpemap,
     to_vitpose,
@@ -167,6 +168,26 @@ def test_another_input_size_comes_with_the_config(tmp_path):
     with torch.no_grad():
         found = ours.eval()(x, None, mode='tensor')['coco']
         assert relative_error(found, theirs(x).heatmaps) < 1e-5
+
+
+@pytest.mark.parametrize('own', [True, False], ids=['ours', 'of others'])
+@pytest.mark.parametrize('name', ['ap10k', 'apt36k', 'mpii'])
+def test_the_skeleton_is_in_the_config(tmp_path, name, own):
+    state = {**vitpose_plus(depth=1, width=32, layout='simple')}
+    torch.save(state, tmp_path / 'x.pth')
+    whole = load_pose_weights(tmp_path / 'x.pth', num_heads=4).known()
+    alone = whole.only(name, keep_experts=True)
+    tensors, config = to_hf(alone)
+    meta = statement(alone) if own else {}
+    write_weights(tmp_path / 'a' / 'model.safetensors', tensors, meta)
+    write_json(tmp_path / 'a' / 'config.json', config)
+    loaded = load_pose_weights(tmp_path / 'a')
+    if name == 'apt36k' and not own:
+        # Its joints have the names of AP-10K's.
+        assert any("ap10k's (as are those of apt36k: --skeletons)" in n for n in loaded.notes)
+        loaded = load_pose_weights(tmp_path / 'a', skeletons=[name])
+    assert list(loaded.known().heads) == [name]
+    assert same(to_vitpose(loaded.known().only(name)), to_vitpose(whole.only(name)))
 
 
 def test_the_norms_epsilon_is_told(tmp_path):

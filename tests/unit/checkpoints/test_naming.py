@@ -118,6 +118,26 @@ def test_experts_have_the_heads_names_or_are_asked_for(tmp_path):
         load_pose_weights(tmp_path / 'x.pth', experts=['coco']).known()
 
 
+def test_what_a_file_says_of_itself(tmp_path):
+    def found(meta, joints=(17,), **options):
+        torch.save({'state_dict': vitpose(joints, depth=1), 'meta': meta}, tmp_path / 'x.pth')
+        done = load_pose_weights(tmp_path / 'x.pth', **options)
+        return {n: h.representation for n, h in done.known().heads.items()}, ' '.join(done.notes)
+
+    of = {'dataset_meta': {'dataset_name': 'apt36k'}}
+    heads, notes = found(of)
+    assert heads == {'apt36k': 'apt36k'} and "the file's dataset_meta says apt36k" in notes
+    assert found(of, skeletons=['h36m'])[0] == {'h36m': 'h36m'}, 'the user is asked first'
+    # Of as many joints, or it does not count.
+    for name in ('mpii', 'nobody', None, ['coco']):
+        assert found({'dataset_meta': {'dataset_name': name}})[0] == {'coco': 'coco'}
+    own = {'skeletons': ['mpii', 'x=ap10k']}
+    assert found(own, (16, 17))[0] == {'mpii': 'mpii', 'x': 'ap10k'}
+    for words in (['lsp', 'coco', 'mpii'], ['coco'], 'coco', [1, 2, 3]):
+        assert list(found({'skeletons': words}, THREE)[0]) == list(VITPOSE_THREE)
+    assert 'as many has bmp-23: --space' in found({}, (23,))[1]
+
+
 def test_the_experts_of_another_first_head_are_asked_for(tmp_path):
     # Head i goes with expert i: the first of these is not COCO's.
     state = {k: t for k, t in vitpose_plus(depth=1).items() if not k.startswith('associate')}
