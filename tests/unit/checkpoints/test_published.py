@@ -119,7 +119,8 @@ def test_vitpose_gets_each_heads_expert_in_its_place(tmp_path, experts):
 def test_an_expert_of_two_heads_is_written_for_both(tmp_path):
     state = vitpose_plus(THREE, depth=1, layout='simple')
     weights = load_pose_weights(saved(tmp_path, state)).known()
-    shared = replace(weights.with_these_experts(['mpii', 'coco'], [2, 0]), serves={'aic': 'mpii'})
+    two = replace(weights, heads={}).with_these_experts(['mpii', 'coco'], [2, 0])
+    shared = replace(two, heads=weights.heads, serves={'aic': 'mpii'})
     written = to_vitpose(shared)
     for place, expert in enumerate((0, 2, 2)):
         key = 'backbone.blocks.0.mlp.experts.{}.weight'
@@ -135,7 +136,8 @@ def test_a_joint_space_of_several_experts_is_no_vitpose(tmp_path):
     weights = load_pose_weights(saved(tmp_path, state)).known()
     with pytest.raises(DataError, match='made by experts coco, mpii.*--skeleton'):
         to_vitpose(weights.with_experts(['coco', 'mpii']))
-    one = replace(weights.with_experts(['lsp', 'coco']), serves={'mpii': 'coco'})
+    two = replace(weights, heads={}).with_experts(['lsp', 'coco'])
+    one = replace(two, heads=weights.heads, serves={'mpii': 'coco'})
     assert one.paired().experts == ('coco', 'lsp') and len(to_vitpose(one)) == len(state) + 4
 
 
