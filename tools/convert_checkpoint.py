@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmengine.config import Config
 from torch import Tensor, nn
 
 import hpemap_mm  # noqa: F401 - prepares MMPose before anything imports it
 from hpemap_mm import checkpoints
-from hpemap_mm.checkpoints import KINDS, PoseWeights
+from hpemap_mm.checkpoints import HF_FILES, KINDS, PoseWeights
 from hpemap_mm.commandline import relative_to_here, run_tool
 from hpemap_mm.errors import DataError, Problem
 from hpemap_mm.files import write_json
@@ -25,6 +26,7 @@ from hpemap_mm.version import __version__
 TARGETS = ('hpemap', 'mmpose', 'hf', 'vitpose')
 #: Input of ViTPose (w, h), to which a backbone of square images is brought.
 USUAL_INPUT = (192, 256)
+SUFFIXES = ('.pth', '.pt', '.bin', '.safetensors')
 
 
 class Output(NamedTuple):
@@ -42,9 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     config = None
     if args.config is not None:
-        from hpemap_mm.engine.launch import load_config
-
-        config = load_config(args.config)
+        config = config_of(args.config)
     target = check_options(args)
     # A config describes the target where that is a model of ours, and the source elsewhere.
     fills = config is not None and args.to == 'hpemap' and not args.inspect
@@ -148,17 +148,44 @@ def check_options(args: argparse.Namespace) -> Path | None:
         refuse('--skeleton and --expert both choose an expert', 'pass one of them')
     if args.input_size and (args.config and args.to == 'hpemap'):
         refuse('--config says the input size already', 'leave --input-size out')
+    if args.config and args.to != 'hpemap' and (args.skeletons or args.space):
+        refuse('--config says the heads of SRC already', 'leave --skeletons and --space out')
     target: Path = args.dst
-    if args.to == 'hf' and target.suffix != '.safetensors':
-        target = target / 'model.safetensors'
-    elif args.to != 'hf' and target.suffix not in ('.pth', '.pt', '.bin', '.safetensors'):
+    is_file = target.suffix in SUFFIXES and not target.is_dir()
+    if args.to == 'hf' and not is_file:
+        target = target / HF_FILES[0]
+    elif args.to == 'hf' and target.name != HF_FILES[0]:
+        fix = f'name a folder, or {target.with_name(HF_FILES[0])}'
+        refuse(f'transformers reads folders, and DST {args.dst} is a file', fix)
+    elif target.suffix not in SUFFIXES:
         refuse(f'DST {args.dst} has no suffix of weights', 'name it .pth or .safetensors')
-    beside = [target.with_name('config.json')] if args.to == 'hf' else []
+    names = HF_FILES if args.to == 'hf' else (target.name,)
     source = args.src
     sources = [source, *source.glob('*')] if source.is_dir() else [source]
-    for path in (target, *beside):
+    for path in map(target.with_name, names):
         checkpoints.check_target(path, sources=sources)
+        if path.is_dir():
+            raise DataError([Problem(str(path), 'is a folder', 'choose another DST')])
+    if args.to == 'hf':
+        checkpoints.check_hf_folder(target.parent)
     return target
+
+
+def config_of(path: str) -> Config:
+    """A config with a model in it."""
+    from hpemap_mm.engine.launch import load_config
+
+    try:
+        config = load_config(path)
+    except DataError:
+        raise
+    except Exception as error:  # a config is a program, which may raise anything
+        what = f'cannot be read as a config: {error!r}'
+        raise DataError([Problem(path, what, 'correct the file or its _base_')]) from error
+    if not isinstance(config.get('model'), Mapping):
+        what = 'has no dict called model, as a config of MMPose has'
+        raise DataError([Problem(path, what, 'name the config of a pose model, see configs/')])
+    return config
 
 
 def space_of(text: str | None) -> str | dict[str, Any] | None:
@@ -272,7 +299,7 @@ def for_config(weights: PoseWeights, config: Any, args: argparse.Namespace) -> O
     if fitted.initial:
         seed = config.get('randomness', {}).get('seed') or 0
         state = checkpoints.initial_model(config.model, seed=seed).state_dict()
-        tensors = {name: tensors.get(name, state[name]) for name in state}
+        tensors = checkpoints.of_one_type({n: tensors.get(n, state[n]) for n in state}, lines)
         parts = dict.fromkeys('.'.join(name.split('.')[:2]) for name in fitted.initial)
         lines.append(
             f'initial    {len(fitted.initial)} tensors are not in SRC and keep the initial '
@@ -311,10 +338,7 @@ def for_hf(weights: PoseWeights, target: Path) -> Output:
         'to use     transformers.VitPoseForPoseEstimation.from_pretrained('
         f"'{relative_to_here(target.parent)}')"
     )
-    files = {
-        'config.json': config,
-        'preprocessor_config.json': checkpoints.hf_processor(weights),
-    }
+    files = dict(zip(HF_FILES[1:], (config, checkpoints.hf_processor(weights)), strict=True))
     meta = {**meta_of(weights), **checkpoints.statement(weights)}
     return Output(tensors, meta, lines, json=files)
 
@@ -342,17 +366,15 @@ def meta_of(weights: PoseWeights) -> dict[str, Any]:
 
 
 def write(target: Path, output: Output) -> None:
-    """All files, each whole or not at all."""
-    if output.json and (beside := target.with_name('config.json')).is_file():
-        import json
-
-        other = json.loads(beside.read_text(encoding='utf-8'))
-        if other.get('model_type') != 'vitpose':
-            what = 'is the config of another model'
-            raise DataError([Problem(str(beside), what, 'name an empty folder as DST')])
-    checkpoints.write_weights(target, output.tensors, output.meta)
+    """All files, each whole or not at all; the weights last."""
     for name, content in output.json.items():
-        write_json(target.with_name(name), content)
+        path = target.with_name(name)
+        try:
+            write_json(path, content)
+        except OSError as error:
+            what = f'cannot be written ({error})'
+            raise DataError([Problem(str(path), what, 'choose another DST')]) from error
+    checkpoints.write_weights(target, output.tensors, output.meta)
 
 
 if __name__ == '__main__':

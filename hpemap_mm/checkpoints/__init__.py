@@ -1,7 +1,8 @@
 """Everybody's weights: read, told apart, brought into one form, and written for others."""
 
 from hpemap_mm.checkpoints.describe import by_reason, counts, describe, heads_of, some
-from hpemap_mm.checkpoints.fitting import Fitted, fit, unused_experts, unused_heads
+from hpemap_mm.checkpoints.fitting import Fitted, fit, of_one_type, unused_experts, unused_heads
+from hpemap_mm.checkpoints.hf_config import HF_FILES, check_hf_folder
 from hpemap_mm.checkpoints.kinds import KINDS
 from hpemap_mm.checkpoints.layouts import (
     hf_processor,
@@ -29,6 +30,7 @@ from hpemap_mm.checkpoints.weights import HeadWeights, PoseWeights
 from hpemap_mm.checkpoints.write import check_target, write_weights
 
 __all__ = [
+    'HF_FILES',
     'KINDS',
     'VITPOSE_PLUS',
     'VITPOSE_THREE',
@@ -41,6 +43,7 @@ __all__ = [
     'Recognised',
     'build_on_meta',
     'by_reason',
+    'check_hf_folder',
     'check_target',
     'codec',
     'configs_like',
@@ -55,6 +58,7 @@ __all__ = [
     'mmpose_meta',
     'model_config',
     'model_config_of',
+    'of_one_type',
     'pose_weights',
     'pose_weights_of',
     'read_file',

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import reduce
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from hpemap_mm.checkpoints.layouts import to_hpemap
@@ -104,6 +106,20 @@ def fit(
     _check_shapes(tensors, state, where)
     initial = tuple(name for name in state if name not in tensors)
     return Fitted(tensors=tensors, initial=initial, unused=unused, notes=tuple(notes))
+
+
+def of_one_type(tensors: Mapping[str, Tensor], notes: list[str]) -> dict[str, Tensor]:
+    """Weights of several floating types in the one that holds them all."""
+    types = sorted({t.dtype for t in tensors.values() if t.is_floating_point()}, key=str)
+    if len(types) < 2:
+        return dict(tensors)
+    common = reduce(torch.promote_types, types)
+    words = ' and '.join(str(dtype).removeprefix('torch.') for dtype in types)
+    notes.append(f'note       {words} are written as {str(common).removeprefix("torch.")}')
+    return {
+        name: tensor.to(common) if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
 
 
 def unused_heads(before: Iterable[str], after: Container[str], why: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,29 @@ from hpemap_mm.models.backbones.vitpose import ViTPoseArch
 
 #: ViTPose's, in the norms.
 EPSILON = 1e-6
+#: What is in a folder that is written for transformers.
+HF_FILES = ('model.safetensors', 'config.json', 'preprocessor_config.json')
+_EMPTY = 'name an empty folder as DST'
 _COPY = 'correct it, or copy the file again'
 _OTHER = 'ViTPose computes something else; such a model cannot be converted'
+
+
+def check_hf_folder(folder: Path) -> None:
+    """Before any work is done: a folder of another model's is not mixed with this one.
+
+    Raises:
+        DataError: It has the config of another model, or one that cannot be read.
+    """
+    path = folder / HF_FILES[1]
+    if not path.exists():
+        return
+    try:
+        other = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        what = f'is there already, and cannot be read ({error})'
+        raise DataError([Problem(str(path), what, _EMPTY)]) from error
+    if not isinstance(other, dict) or other.get('model_type') != 'vitpose':
+        raise DataError([Problem(str(path), 'is the config of another model', _EMPTY)])
 
 
 class HFConfig:

@@ -53,6 +53,9 @@ def pose_weights(
     """
     where = str(found.file.path)
     notes: list[str] = []
+    if space is not None and skeletons is not None:
+        what = 'a joint space says the skeletons of its head already'
+        raise _error(where, what, 'pass one of --space and --skeletons')
     if space is not None:
         heads = _space_head(found, space, notes)
     else:
@@ -176,8 +179,9 @@ def _space_head(
     try:
         preset = {'kind': 'preset', 'name': space}
         built = JointSpace.from_config(preset if isinstance(space, str) else space)
-    except KeyError as error:
-        raise _error(where, str(error.args[0]), 'name one of these presets') from error
+    except (KeyError, ValueError, TypeError) as error:
+        fix = 'name a preset, or different skeletons for a union or a concat'
+        raise _error(where, str(error.args[0]), fix) from error
     head = _cut(where, found.heads[0], len(built), notes, space=built)
     return {built.name: head}
 

@@ -89,6 +89,8 @@ def test_the_user_says(tmp_path):
         ((17, 17), dict(space='seed-21'), 'it has 2 heads, a joint space one'),
         ((17,), dict(space='seed-21'), 'has 17 channels, seed-21 has 21 joints'),
         ((17,), dict(space='seed-99'), 'seed-99'),
+        ((17,), dict(space=dict(kind='union', skeletons=['coco', 'coco'])), 'different skeletons'),
+        ((21,), dict(space='seed-21', skeletons=['coco']), 'pass one of --space and --skeletons'),
     ],
 )
 def test_contradictions(tmp_path, joints, options, message):
@@ -110,8 +112,9 @@ def test_experts_have_the_heads_names_or_are_asked_for(tmp_path):
         (['lsp', 'mpii', 'aic'], "head coco: No expert for 'coco'.*lsp.*--experts"),
         (['a=coco', 'mpii', 'aic'], "head coco: No expert for 'coco'.*--experts"),
     ):
-        with pytest.raises(DataError, match=message):
+        with pytest.raises(DataError, match=message) as error:
             load_pose_weights(tmp_path / 'x.pth', experts=names).known()
+        assert str(error.value).count('problem found') == 1
     named = load_pose_weights(tmp_path / 'x.pth', experts=['coco', 'mpii', 'lsp'])
     assert named.known().experts == ('coco', 'mpii', 'lsp')
     with pytest.raises(DataError, match='it has 3 experts, and --experts names 1'):
