@@ -208,7 +208,7 @@ def built(model: Any, where: object) -> nn.Module:
     except Exception as error:
         # A config may name any class, which may raise anything.
         text = str(error.args[0]) if error.args else type(error).__name__
-        what = f'no model can be built from it: {text}'
+        what = f'no model can be built from it: {" ".join(text.split())}'
         raise DataError([Problem(str(where), what, 'see tools/check_config.py')]) from error
 
 

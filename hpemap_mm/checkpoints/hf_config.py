@@ -83,12 +83,13 @@ class HFConfig:
         patch_h, patch_w = self._pair('patch_size') if 'patch_size' in self.backbone else (16, 16)
         return width // patch_w, height // patch_h
 
-    def check_function(self, arch: ViTPoseArch, layouts: Sequence[str]) -> list[str]:
+    def check_function(self, arch: ViTPoseArch, layouts: Sequence[str], experts: int) -> list[str]:
         """Refuse what ViTPose does not compute.
 
         Args:
             arch: Of the weights.
             layouts: Of the heads: 'classic' or 'simple'.
+            experts: Their number; 0 in a dense model.
 
         Returns:
             Notes about what differs and may be borne.
@@ -101,7 +102,11 @@ class HFConfig:
             raise self._error('backbone_config.hidden_act', activation, "not 'gelu'", _OTHER)
         if 'simple' in layouts and self.head.get('scale_factor', 4) != 4:
             raise self._error('scale_factor', self.head['scale_factor'], 'not 4', _OTHER)
-        for key, own in (('hidden_size', arch.embed_dim), ('num_hidden_layers', arch.depth)):
+        for key, own in (
+            ('hidden_size', arch.embed_dim),
+            ('num_hidden_layers', arch.depth),
+            ('num_experts', max(1, experts)),
+        ):
             if self.backbone.get(key, own) != own:
                 raise self._error(f'backbone_config.{key}', self.backbone[key], f'not {own}')
         places = self.backbone.get('out_indices')

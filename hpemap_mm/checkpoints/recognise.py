@@ -157,7 +157,8 @@ def recognise(
             problems.add(where, what, "only ViTPose's classic and simple decoders are known")
     problems.raise_if_any()
     if file.config is not None:
-        notes += config.check_function(arch, [head.layout for head in heads.values()])
+        layouts = [head.layout for head in heads.values()]
+        notes += config.check_function(arch, layouts, experts)
     return Recognised(
         file=file,
         kind=kind,

@@ -177,7 +177,8 @@ class PoseWeights:
             if found in self.experts:
                 return self.experts.index(found)
         known = [*self.experts, *self.serves]
-        raise KeyError(f'No expert for {" or ".join(map(repr, names))}. Experts: {known}')
+        asked = ' or '.join(map(repr, dict.fromkeys(names)))
+        raise KeyError(f'No expert for {asked}. Experts: {known}')
 
     def experts_of(self, head: str) -> list[int]:
         """Indices of the experts that make a head's input: of a joint space, several.

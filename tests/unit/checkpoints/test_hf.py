@@ -242,6 +242,7 @@ def test_faults_of_heads_are_told_by_the_names_of_the_file(folder):
         ('layer_norm_eps', 'x', 'no number'),
         ('hidden_act', 'relu', "not 'gelu'"),
         ('hidden_size', 33, 'not 32'),
+        ('num_experts', 6, 'not 1'),
         ('out_indices', [1], 'not the last block, 2'),
         ('out_indices', 'x', 'not the last block, 2'),
         ('out_indices', 1, 'not the last block, 2'),
