@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from torch import Tensor
+from mmengine.config import Config
+from torch import Tensor, nn
 
 import hpemap_mm  # noqa: F401 - prepares MMPose before anything imports it
 from hpemap_mm import checkpoints
-from hpemap_mm.checkpoints import KINDS, PoseWeights
+from hpemap_mm.checkpoints import HF_FILES, KINDS, PoseWeights
 from hpemap_mm.commandline import relative_to_here, run_tool
 from hpemap_mm.errors import DataError, Problem
 from hpemap_mm.files import write_json
@@ -25,6 +26,7 @@ from hpemap_mm.version import __version__
 TARGETS = ('hpemap', 'mmpose', 'hf', 'vitpose')
 #: Input of ViTPose (w, h), to which a backbone of square images is brought.
 USUAL_INPUT = (192, 256)
+SUFFIXES = ('.pth', '.pt', '.bin', '.safetensors')
 
 
 class Output(NamedTuple):
@@ -42,13 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     config = None
     if args.config is not None:
-        from hpemap_mm.engine.launch import load_config
-
-        config = load_config(args.config)
+        config = config_of(args.config)
     target = check_options(args)
     # A config describes the target where that is a model of ours, and the source elsewhere.
     fills = config is not None and args.to == 'hpemap' and not args.inspect
-    source_model = checkpoints.build_on_meta(config.model) if config and not fills else None
+    source_model = built(config.model, args.config) if config and not fills else None
     loaded = checkpoints.load_pose_weights(
         args.src,
         kind=args.source,
@@ -70,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f'  question   {loaded.question.problems[0]}')
         return 0
     assert target is not None
-    weights, lines = shaped(loaded.known(), args, dense=not loaded.found.experts, fills=fills)
+    weights, lines, unused = shaped(
+        loaded.known(), args, dense=not loaded.found.experts, fills=fills
+    )
     if fills:
         assert config is not None
         output = for_config(weights, config, args)
@@ -81,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     write(target, output)
     print(relative_to_here(args.dst))
     print(f'  written    {checkpoints.counts(output.tensors)}, for {args.to}')
-    for reason, names in checkpoints.by_reason(output.unused).items():
-        print(f'  not used   {checkpoints.some(names)}: {reason}')
+    for reason, names in checkpoints.by_reason({**unused, **output.unused}).items():
+        print(f'  not used   {checkpoints.some(names, 8)}: {reason}')
     for line in (*lines, *output.lines):
         print(f'  {line}')
     return 0
@@ -134,6 +136,10 @@ def check_options(args: argparse.Namespace) -> Path | None:
 
     if args.source_grid is not None:
         args.source_grid = tuple(args.source_grid)
+    for name in ('num_heads', 'source_grid', 'input_size'):
+        given = getattr(args, name)
+        if given is not None and min(given if isinstance(given, Sequence) else [given]) < 1:
+            refuse(f'--{name.replace("_", "-")} {given}', 'pass whole numbers from 1')
     if args.inspect:
         return None
     if args.dst is None:
@@ -142,17 +148,44 @@ def check_options(args: argparse.Namespace) -> Path | None:
         refuse('--skeleton and --expert both choose an expert', 'pass one of them')
     if args.input_size and (args.config and args.to == 'hpemap'):
         refuse('--config says the input size already', 'leave --input-size out')
+    if args.config and args.to != 'hpemap' and (args.skeletons or args.space):
+        refuse('--config says the heads of SRC already', 'leave --skeletons and --space out')
     target: Path = args.dst
-    if args.to == 'hf' and target.suffix != '.safetensors':
-        target = target / 'model.safetensors'
-    elif args.to != 'hf' and target.suffix not in ('.pth', '.pt', '.bin', '.safetensors'):
+    is_file = target.suffix in SUFFIXES and not target.is_dir()
+    if args.to == 'hf' and not is_file:
+        target = target / HF_FILES[0]
+    elif args.to == 'hf' and target.name != HF_FILES[0]:
+        fix = f'name a folder, or {target.with_name(HF_FILES[0])}'
+        refuse(f'transformers reads folders, and DST {args.dst} is a file', fix)
+    elif target.suffix not in SUFFIXES:
         refuse(f'DST {args.dst} has no suffix of weights', 'name it .pth or .safetensors')
-    beside = [target.with_name('config.json')] if args.to == 'hf' else []
+    names = HF_FILES if args.to == 'hf' else (target.name,)
     source = args.src
     sources = [source, *source.glob('*')] if source.is_dir() else [source]
-    for path in (target, *beside):
+    for path in map(target.with_name, names):
         checkpoints.check_target(path, sources=sources)
+        if path.is_dir():
+            raise DataError([Problem(str(path), 'is a folder', 'choose another DST')])
+    if args.to == 'hf':
+        checkpoints.check_hf_folder(target.parent)
     return target
+
+
+def config_of(path: str) -> Config:
+    """A config with a model in it."""
+    from hpemap_mm.engine.launch import load_config
+
+    try:
+        config = load_config(path)
+    except DataError:
+        raise
+    except Exception as error:  # a config is a program, which may raise anything
+        what = f'cannot be read as a config: {error!r}'
+        raise DataError([Problem(path, what, 'correct the file or its _base_')]) from error
+    if not isinstance(config.get('model'), Mapping):
+        what = 'has no dict called model, as a config of MMPose has'
+        raise DataError([Problem(path, what, 'name the config of a pose model, see configs/')])
+    return config
 
 
 def space_of(text: str | None) -> str | dict[str, Any] | None:
@@ -166,11 +199,25 @@ def space_of(text: str | None) -> str | dict[str, Any] | None:
     return {'kind': kind, 'skeletons': names.split(',')}
 
 
+def built(model: Any, where: object) -> nn.Module:
+    """The model of a config, on the meta device; a config's mistakes as messages."""
+    try:
+        return checkpoints.build_on_meta(model)
+    except DataError:
+        raise
+    except Exception as error:
+        # A config may name any class, which may raise anything.
+        text = str(error.args[0]) if error.args else type(error).__name__
+        what = f'no model can be built from it: {" ".join(text.split())}'
+        raise DataError([Problem(str(where), what, 'see tools/check_config.py')]) from error
+
+
 def shaped(
     weights: PoseWeights, args: argparse.Namespace, *, dense: bool, fills: bool
-) -> tuple[PoseWeights, list[str]]:
-    """The weights as the options want them, and what was done."""
-    lines = []
+) -> tuple[PoseWeights, list[str], dict[str, str]]:
+    """The weights as the options want them, what was done, and what is no longer there."""
+    lines: list[str] = []
+    unused: dict[str, str] = {}
     size = args.input_size or (None if weights.heads or fills else USUAL_INPUT)
     if size is not None and tuple(size) != weights.input_size:
         patch = weights.arch.patch_size
@@ -183,21 +230,41 @@ def shaped(
             f'resized    position embedding from {old[0]} x {old[1]} '
             f'to {size[0]} x {size[1]} pixels'
         )
+    before = weights
     try:
         if args.skeleton:
-            before = weights.experts
+            why = f'--skeleton {args.skeleton} leaves it out'
             weights = weights.only(args.skeleton, keep_experts=args.keep_experts)
-            if before and not weights.experts:
+            unused = gone(before, weights, why)
+            if before.experts and not weights.experts:
                 lines.append(f'dense      the expert of {args.skeleton} is now part of the MLPs')
+                ((name, head),) = weights.heads.items()
+                kept = before.expert_of(name, str(head.skeleton))
+                unused |= checkpoints.unused_experts(before.experts, [kept], why)
         elif args.expert and not fills:
             weights = weights.collapsed(args.expert)
+            unused = gone(before, weights, 'it was trained with another expert')
+            kept, why = before.expert_of(args.expert), f'--expert {args.expert} leaves it out'
+            unused |= checkpoints.unused_experts(before.experts, [kept], why)
             lines.append(f'dense      expert {args.expert} is now part of the MLPs')
         if args.experts and dense:
             weights = weights.with_experts(args.experts)
             lines.append(f'experts    {", ".join(args.experts)}: made from the MLPs')
     except (KeyError, ValueError) as error:
         raise DataError([Problem('options', str(error.args[0]), 'choose another')]) from error
-    return weights, lines
+    return weights, lines, unused
+
+
+def gone(before: PoseWeights, after: PoseWeights, why: str) -> dict[str, str]:
+    """Heads, and joints of a joint space, that are no longer there."""
+    unused = checkpoints.unused_heads(before.heads, after.heads, why)
+    for name, head in before.heads.items():
+        if head.space is not None:
+            rows = {i for own in after.skeletons for i in head.space.indices(own).tolist()}
+            unused.pop(f'head {name}', None)
+            if len(rows) < head.joints:
+                unused[f'{head.joints - len(rows)} joints of head {name}'] = why
+    return unused
 
 
 def for_us(weights: PoseWeights, target: Path) -> Output:
@@ -210,6 +277,9 @@ def for_us(weights: PoseWeights, target: Path) -> Output:
         )
         return Output(checkpoints.to_hpemap(weights), meta, lines)
     meta['model'] = checkpoints.model_config(weights)
+    tensors = checkpoints.to_hpemap(weights)
+    # What cannot be built is not written.
+    checkpoints.pose_weights_of(built(meta['model'], 'the result'), tensors, where='the result')
     folder = Path(__file__).resolve().parents[1] / 'configs'
     same = [relative_to_here(path) for path in checkpoints.configs_like(weights, folder)]
     lines.append(f'config     {", ".join(same) or "none of configs/ has this model"}')
@@ -217,19 +287,19 @@ def for_us(weights: PoseWeights, target: Path) -> Output:
         f'to use     python tools/demo.py IMAGE --checkpoint {relative_to_here(target)}'
         f'{f" --config {same[0]}" if same else ""}'
     )
-    return Output(checkpoints.to_hpemap(weights), meta, lines)
+    return Output(tensors, meta, lines)
 
 
 def for_config(weights: PoseWeights, config: Any, args: argparse.Namespace) -> Output:
     """Weights for the model of a config: every tensor of it is in the file."""
-    model = checkpoints.build_on_meta(config.model)
+    model = built(config.model, args.config)
     fitted = checkpoints.fit(weights, model, expert=args.expert, where=args.src)
     lines = [f'note       {note}' for note in fitted.notes]
     tensors = dict(fitted.tensors)
     if fitted.initial:
         seed = config.get('randomness', {}).get('seed') or 0
         state = checkpoints.initial_model(config.model, seed=seed).state_dict()
-        tensors = {name: tensors.get(name, state[name]) for name in state}
+        tensors = checkpoints.of_one_type({n: tensors.get(n, state[n]) for n in state}, lines)
         parts = dict.fromkeys('.'.join(name.split('.')[:2]) for name in fitted.initial)
         lines.append(
             f'initial    {len(fitted.initial)} tensors are not in SRC and keep the initial '
@@ -240,6 +310,8 @@ def for_config(weights: PoseWeights, config: Any, args: argparse.Namespace) -> O
     lines.append(f'to use     --config {args.config} --checkpoint {relative_to_here(args.dst)}')
     meta = {**meta_of(complete), 'config': Path(args.config).stem}
     meta['model'] = checkpoints.without_files(config.model.to_dict())
+    # Readers of the file ask it for the input size.
+    meta['model']['backbone'].setdefault('img_size', list(complete.input_size))
     return Output(tensors, meta, lines, fitted.unused)
 
 
@@ -266,17 +338,25 @@ def for_hf(weights: PoseWeights, target: Path) -> Output:
         'to use     transformers.VitPoseForPoseEstimation.from_pretrained('
         f"'{relative_to_here(target.parent)}')"
     )
-    files = {
-        'config.json': config,
-        'preprocessor_config.json': checkpoints.hf_processor(weights),
-    }
-    return Output(tensors, meta_of(weights), lines, json=files)
+    files = dict(zip(HF_FILES[1:], (config, checkpoints.hf_processor(weights)), strict=True))
+    meta = {**meta_of(weights), **checkpoints.statement(weights)}
+    return Output(tensors, meta, lines, json=files)
 
 
 def for_vitpose(weights: PoseWeights, target: Path) -> Output:
     """All heads for ViTPose's own code."""
+    tensors = checkpoints.to_vitpose(weights)
     lines = [f'heads      {checkpoints.heads_of(weights.heads)}, in this order']
-    return Output(checkpoints.to_vitpose(weights), meta_of(weights), lines)
+    if weights.experts:
+        lines.append(f"experts    {', '.join(weights.paired().experts)}: each head's in its place")
+        users: dict[str, list[str]] = {}
+        for name in weights.heads:
+            users.setdefault(weights.experts[weights.experts_of(name)[0]], []).append(name)
+        for expert, names in users.items():
+            if len(names) > 1:
+                lines.append(f'note       expert {expert} is written once for each of {names}')
+    meta = {**meta_of(weights), **checkpoints.statement(weights.paired())}
+    return Output(tensors, meta, lines)
 
 
 def meta_of(weights: PoseWeights) -> dict[str, Any]:
@@ -286,17 +366,15 @@ def meta_of(weights: PoseWeights) -> dict[str, Any]:
 
 
 def write(target: Path, output: Output) -> None:
-    """All files, each whole or not at all."""
-    if output.json and (beside := target.with_name('config.json')).is_file():
-        import json
-
-        other = json.loads(beside.read_text(encoding='utf-8'))
-        if other.get('model_type') != 'vitpose':
-            what = 'is the config of another model'
-            raise DataError([Problem(str(beside), what, 'name an empty folder as DST')])
-    checkpoints.write_weights(target, output.tensors, output.meta)
+    """All files, each whole or not at all; the weights last."""
     for name, content in output.json.items():
-        write_json(target.with_name(name), content)
+        path = target.with_name(name)
+        try:
+            write_json(path, content)
+        except OSError as error:
+            what = f'cannot be written ({error})'
+            raise DataError([Problem(str(path), what, 'choose another DST')]) from error
+    checkpoints.write_weights(target, output.tensors, output.meta)
 
 
 if __name__ == '__main__':

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import reduce
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from hpemap_mm.checkpoints.layouts import to_hpemap
@@ -65,39 +67,69 @@ def fit(
             f'position embedding resized from {old[0]} x {old[1]} to {new[0]} x {new[1]} pixels'
         )
         weights = weights.resized(backbone.grid)
-    heads_before = dict(weights.heads)
+    heads, unused = dict(weights.heads), dict[str, str]()
     if isinstance(backbone, ViTPoseMoEBackbone):
-        weights = _with_experts(weights, backbone, expert, notes, where)
+        # Without its heads: the model's are others, and so may be their experts.
+        bare, before = replace(weights, heads={}), weights.experts
+        weights, kept = _with_experts(bare, backbone, expert, notes, where)
+        unused = unused_experts(before, kept, 'the model has no expert for it')
     elif weights.experts:
         chosen = expert or _expert_of_target(weights, wanted, where)
-        weights = _collapsed(weights, chosen, notes, where)
+        whole, weights = weights, _collapsed(weights, chosen, notes, where)
+        unused = unused_heads(heads, weights.heads, 'it was trained with another expert')
+        kept = [whole.expert_of(chosen)]
+        unused |= unused_experts(whole.experts, kept, f'{chosen} is the expert that is kept')
+        heads = dict(weights.heads)
     tensors = {
         name: tensor for name, tensor in to_hpemap(weights).items() if name.startswith('backbone.')
     }
-    unused: dict[str, str] = {}
     state = model.state_dict()
     if 'backbone.last_norm.weight' not in state:
         for name in [n for n in tensors if n.startswith('backbone.last_norm.')]:
             del tensors[name]
             unused[name] = 'the model has no norm after the last block'
-    taken: set[str] = set()
+    taken: dict[str, set[int]] = {}
     for name, (layout, prefix, owner) in wanted.items():
-        source, given = _head_for(weights, name, owner)
-        if given is None:
+        source, rows = _head_for(heads, name, owner)
+        if source is None:
             continue
-        taken.add(str(source))
-        if weights.heads[str(source)].layout != layout:
+        taken.setdefault(source, set()).update(rows)
+        if heads[source].layout != layout:
             unused[f'head {source}'] = f'its decoder is not {layout}, as that of head {name} is'
             continue
-        tensors |= {f'{prefix}{key}': tensor for key, tensor in given.items()}
-    for name in heads_before:
-        if name not in weights.heads:
-            unused[f'head {name}'] = 'it was trained with another expert'
-        elif name not in taken:
-            unused[f'head {name}'] = 'the model has no head for it'
+        tensors |= {f'{prefix}{key}': tensor for key, tensor in heads[source].rows(rows).items()}
+    unused |= unused_heads(heads, taken, 'the model has no head for it')
+    for name, places in taken.items():
+        if len(places) < heads[name].joints:
+            part = f'{heads[name].joints - len(places)} joints of head {name}'
+            unused[part] = 'the model has no head for them'
     _check_shapes(tensors, state, where)
     initial = tuple(name for name in state if name not in tensors)
     return Fitted(tensors=tensors, initial=initial, unused=unused, notes=tuple(notes))
+
+
+def of_one_type(tensors: Mapping[str, Tensor], notes: list[str]) -> dict[str, Tensor]:
+    """Weights of several floating types in the one that holds them all."""
+    types = sorted({t.dtype for t in tensors.values() if t.is_floating_point()}, key=str)
+    if len(types) < 2:
+        return dict(tensors)
+    common = reduce(torch.promote_types, types)
+    words = ' and '.join(str(dtype).removeprefix('torch.') for dtype in types)
+    notes.append(f'note       {words} are written as {str(common).removeprefix("torch.")}')
+    return {
+        name: tensor.to(common) if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def unused_heads(before: Iterable[str], after: Container[str], why: str) -> dict[str, str]:
+    """Of the heads there were, those that are no longer there, with the reason."""
+    return {f'head {name}': why for name in before if name not in after}
+
+
+def unused_experts(names: Sequence[str], kept: Container[int], why: str) -> dict[str, str]:
+    """Of the experts there were, those that are not kept, with the reason."""
+    return {f'expert {name}': why for index, name in enumerate(names) if index not in kept}
 
 
 def _check_arch(weights: PoseWeights, backbone: ViTPoseBackbone, where: object) -> None:
@@ -142,12 +174,12 @@ def _with_experts(
     expert: str | None,
     notes: list[str],
     where: object,
-) -> PoseWeights:
-    """The experts of the model, by name."""
+) -> tuple[PoseWeights, list[int]]:
+    """The experts of the model, by name; and which of the file's they are made of."""
     names, width = backbone.experts, backbone.expert_width
     if not weights.experts:
         notes.append(f'{len(names)} experts made from the last {width} rows of the MLPs')
-        return weights.with_experts(names, width)
+        return weights.with_experts(names, width), []
     if weights.expert_width != width:
         what = f'experts of width {weights.expert_width}, the config has {width}'
         raise _error(where, what, 'use a config with the same expert_width')
@@ -169,28 +201,29 @@ def _with_experts(
             raise _error(where, str(error.args[0]), 'name one of them as --expert') from error
         notes.append(f'experts {", ".join(missing)} begin as {expert}')
         chosen = [start if index < 0 else index for index in chosen]
-    return weights.with_these_experts(names, chosen)
+    return weights.with_these_experts(names, chosen), chosen
 
 
 def _head_for(
-    weights: PoseWeights, name: str, owner: Mapping[str, object]
-) -> tuple[str | None, Mapping[str, Tensor] | None]:
-    """Which head has the weights of a model's, and the weights."""
+    heads: Mapping[str, HeadWeights], name: str, owner: Mapping[str, object]
+) -> tuple[str | None, list[int]]:
+    """Which head has the weights of a model's, and where in it the joints are."""
     space = owner.get('space')
     if isinstance(space, JointSpace):
-        for source, head in weights.heads.items():
+        for source, head in heads.items():
             rows = _rows(head, space)
             if rows is not None:
-                return source, head.rows(rows)
-        return None, None
+                return source, rows
+        return None, []
     skeleton = str(owner['skeleton'])
-    same = weights.heads.get(name)
+    same = heads.get(name)
     if same is not None and same.skeleton == skeleton:
-        return name, same.tensors
-    for source, head in weights.heads.items():
+        return name, list(range(same.joints))
+    for source, head in heads.items():
         if skeleton in head.skeletons:
-            return source, head.of(skeleton).tensors
-    return None, None
+            own = range(head.joints) if head.space is None else head.space.indices(skeleton)
+            return source, [int(place) for place in own]
+    return None, []
 
 
 def _rows(head: HeadWeights, wanted: JointSpace) -> list[int] | None:

@@ -102,7 +102,8 @@ def left_over_experts(tensors: Mapping[str, Tensor]) -> bool:
 
 
 def _expert(tensors: Mapping[str, Tensor]) -> Tensor | None:
-    return tensors.get('backbone.blocks.0.mlp.experts.0.bias')
+    pattern = re.compile(r'backbone\.blocks\.\d+\.mlp\.experts\.\d+\.bias')
+    return next((tensor for key, tensor in tensors.items() if pattern.fullmatch(key)), None)
 
 
 def key_map(kind: str, tensors: Mapping[str, Tensor]) -> names.KeyMap:

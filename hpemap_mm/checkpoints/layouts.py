@@ -15,7 +15,19 @@ from hpemap_mm.skeletons import get_skeleton
 
 
 def to_vitpose(weights: PoseWeights) -> dict[str, Tensor]:
-    """ViTPose's and ViTPose++'s layout: ``keypoint_head``, then ``associate_keypoint_heads``."""
+    """ViTPose's and ViTPose++'s layout: ``keypoint_head``, then ``associate_keypoint_heads``.
+
+    Their code runs head i with expert i: experts are written in the order of the heads, and one
+    that several heads share once for each of them.
+
+    Raises:
+        DataError: The one head, of a joint space, is made by several experts.
+    """
+    try:
+        weights = weights.paired()
+    except (KeyError, ValueError) as error:
+        what = f'ViTPose++ runs each head with one expert. {error.args[0]}'
+        raise DataError([Problem('weights', what, 'choose one by --skeleton NAME')]) from error
     ids = {name: 'main' if i == 0 else str(i - 1) for i, name in enumerate(weights.heads)}
     return _named(weights, names.VITPOSE, ids)
 

@@ -209,10 +209,8 @@ def join_qkv(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         match = re.fullmatch(r'(.*\.attn\.)q(\..*)', name)
         if match:
-            parts = [tensors.get(f'{match[1]}{part}{match[2]}') for part in 'qkv']
-            found = [part for part in parts if part is not None]
-            # Where one is missing, the shape of what there is says so.
-            joined[f'{match[1]}qkv{match[2]}'] = torch.cat(found)
+            parts = [tensors[f'{match[1]}{part}{match[2]}'] for part in 'qkv']
+            joined[f'{match[1]}qkv{match[2]}'] = torch.cat(parts)
         elif not re.fullmatch(r'.*\.attn\.[kv]\..*', name):
             joined[name] = tensor
     return joined

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpemap_mm.checkpoints.recognise import RawHead, Recognised
+from hpemap_mm.checkpoints.stated import stated_experts, stated_skeletons
 from hpemap_mm.checkpoints.weights import HeadWeights, PoseWeights
 from hpemap_mm.errors import DataError, Problem
+from hpemap_mm.models.estimators.answers import ALL, OWN
 from hpemap_mm.skeletons import JointSpace, get_skeleton, list_skeletons
+from hpemap_mm.skeletons.layout import PRESETS
 
 #: Heads, and experts, in the order of the published checkpoints.
 VITPOSE_THREE = ('coco', 'aic', 'mpii')
@@ -18,6 +21,7 @@ USUAL = ('coco', 'mpii', 'coco_wholebody', 'halpe')
 #: Joint spaces of a predecessor of this project.
 USUAL_SPACES = ('seed-21', 'seed-23', 'seed-33')
 
+_RENAME = "give one as 'name=skeleton'"
 _ASK = 'pass --skeletons NAME..., one for each head in the order of the file'
 
 
@@ -34,9 +38,11 @@ def pose_weights(
         found: What :func:`~hpemap_mm.checkpoints.recognise` tells of the file.
         skeletons: One for each head, in the order of the file; ``'name=skeleton'`` gives the head
             another name than its skeleton's. By default the heads' names where they have some;
-            COCO, AIC, MPII for three heads; ViTPose++'s for six; by its number of joints for one.
+            what the file says, in its ``meta`` or by the names of joints in its config; COCO,
+            AIC, MPII for three heads; ViTPose++'s for six; by its number of joints for one.
         space: The joint space of the one head: a preset's name, a config, or the space.
-        experts: Names of the experts, in the order of the file. By default those of the heads.
+        experts: Names of the experts, in the order of the file. By default what the file says, or
+            those of the heads.
 
     Returns:
         The weights, and notes: what was assumed, and which heads were padded.
@@ -47,20 +53,21 @@ def pose_weights(
     """
     where = str(found.file.path)
     notes: list[str] = []
+    if space is not None and skeletons is not None:
+        what = 'a joint space says the skeletons of its head already'
+        raise _error(where, what, 'pass one of --space and --skeletons')
     if space is not None:
         heads = _space_head(found, space, notes)
     else:
         heads = _heads(found, skeletons, notes)
+    names = _experts(found, heads, experts, notes)
     try:
         weights = PoseWeights(
-            arch=found.arch,
-            grid=found.grid,
-            backbone=found.backbone,
-            heads=heads,
-            experts=_experts(found, heads, experts, notes),
+            arch=found.arch, grid=found.grid, backbone=found.backbone, heads=heads, experts=names
         )
     except ValueError as error:
-        raise _error(where, str(error), 'name other skeletons, or copy the file again') from error
+        fix = 'name other skeletons or, in the order of the file, the experts (--experts)'
+        raise _error(where, str(error), fix) from error
     return weights, notes
 
 
@@ -73,30 +80,39 @@ def _heads(
         raise _error(where, what, _ASK)
     if not raw:
         return {}
+    if skeletons is None and all(head.name is None for head in raw):
+        skeletons = stated_skeletons(found.file, [head.channels for head in raw], notes)
     if skeletons is None and len(raw) == 1 and raw[0].name is None:
         name, is_space = _of_one(found, raw[0], notes)
         if is_space:
             return _space_head(found, name, notes)
         skeletons = (name,)
-    wanted = _names(where, skeletons) if skeletons is not None else _default_names(found, notes)
-    if len(dict(wanted)) < len(wanted):
-        raise _error(where, f'two heads have one name: {wanted}', "give one as 'name=skeleton'")
+    if skeletons is not None:
+        wanted = _names(where, skeletons, 'head')
+    else:
+        wanted = _default_names(found, notes)
     heads = {}
     for (name, skeleton), head in zip(wanted, raw, strict=True):
         heads[name] = _cut(where, head, len(get_skeleton(skeleton)), notes, skeleton=skeleton)
     return heads
 
 
-def _names(where: str, skeletons: Sequence[str]) -> list[tuple[str, str]]:
-    """Head and skeleton of each of the user's words."""
-    found = []
-    for word in skeletons:
+def _names(where: str, words: Sequence[str], whose: str) -> list[tuple[str, str]]:
+    """Head (or expert) and skeleton of each of the user's words."""
+    found: list[tuple[str, str]] = []
+    for word in words:
         name, _, skeleton = word.rpartition('=')
+        if name in (OWN, ALL) or '.' in name:
+            what = f'no {whose} can be called {name!r}, as {word!r} says'
+            raise _error(where, what, f'choose another name; {OWN}, {ALL} and dots are taken')
         try:
             known = get_skeleton(skeleton).name
         except KeyError as error:
             raise _error(where, str(error.args[0]), 'name one of them') from error
         found.append((name or known, known))
+    if len(dict(found)) < len(found):
+        names = ', '.join(name for name, _ in found)
+        raise _error(where, f'two {whose}s have one name: {names}', _RENAME)
     return found
 
 
@@ -139,7 +155,9 @@ def _of_one(found: Recognised, head: RawHead, notes: list[str]) -> tuple[str, bo
             notes.append(f'{channels} joints are taken as {usual[0]}{also}')
             return usual[0], False
         if presets:
-            notes.append(f'{channels} joints are taken as the joint space {presets[0]}')
+            others = [name for name in PRESETS if len(JointSpace.preset(name)) == channels][1:]
+            also = f' (as many has {", ".join(others)}: --space)' if others else ''
+            notes.append(f'{channels} joints are taken as the joint space {presets[0]}{also}')
             return presets[0], True
     if len(fits) == 1:
         notes.append(f'{channels} joints are taken as {fits[0]}')
@@ -161,8 +179,9 @@ def _space_head(
     try:
         preset = {'kind': 'preset', 'name': space}
         built = JointSpace.from_config(preset if isinstance(space, str) else space)
-    except KeyError as error:
-        raise _error(where, str(error.args[0]), 'name one of these presets') from error
+    except (KeyError, ValueError, TypeError) as error:
+        fix = 'name a preset, or different skeletons for a union or a concat'
+        raise _error(where, str(error.args[0]), fix) from error
     head = _cut(where, found.heads[0], len(built), notes, space=built)
     return {built.name: head}
 
@@ -198,10 +217,15 @@ def _experts(
         if len(names) != count:
             what = f'it has {count} experts, and --experts names {len(names)}'
             raise _error(str(found.file.path), what, 'name them all, in the order of the file')
-        return tuple(name for name, _ in _names(str(found.file.path), names))
+        return tuple(name for name, _ in _names(str(found.file.path), names, 'expert'))
+    stated = stated_experts(found.file, count) or ()
+    if stated and all({name, *head.skeletons} & {*stated} for name, head in heads.items()):
+        return stated
     if len(heads) == count:
         return tuple(heads)
-    if count == len(VITPOSE_PLUS):
+    # ViTPose++'s own layout has head i with expert i.
+    usual = found.kind != 'vitpose++' or tuple(heads) == VITPOSE_PLUS[: len(heads)]
+    if count == len(VITPOSE_PLUS) and usual:
         notes.append(f'{count} experts are taken as {", ".join(VITPOSE_PLUS)}')
         return VITPOSE_PLUS
     what = f'it has {count} experts and {len(heads)} heads, and does not say whose they are'

@@ -5,20 +5,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from statistics import mode
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from hpemap_mm.checkpoints import names
+from hpemap_mm.checkpoints.hf_config import HFConfig
 from hpemap_mm.checkpoints.kinds import key_map, kind_of, left_over_experts
 from hpemap_mm.checkpoints.positions import Grid, grid_of, with_first_place
 from hpemap_mm.checkpoints.read import CheckpointFile
-from hpemap_mm.checkpoints.shapes import backbone_shapes, differences, head_shapes
+from hpemap_mm.checkpoints.shapes import (
+    Shapes,
+    backbone_shapes,
+    differences,
+    head_shapes,
+    split_qkv_shapes,
+)
 from hpemap_mm.errors import DataError, Problem, ProblemList
 from hpemap_mm.models.backbones.vitpose import VITPOSE_ARCHS, ViTPoseArch
+
+_EXPERT_BIAS = r'blocks\.\d+\.mlp\.experts\.\d+\.bias'
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,11 +118,8 @@ def recognise(
     if left_over_experts(file.tensors):
         split_of = 1 + max(int(m) for m in _numbers(r'.*\.experts\.(\d+)\..*', found))
         _drop_left_over(found, table, dropped)
-    try:
-        backbone = _below('backbone.', names.join_qkv(found))
-    except RuntimeError as error:
-        what = f'query, key and value do not go together ({error})'
-        raise _error(where, what, 'copy the file again') from error
+    backbone = _below('backbone.', found)
+    config = HFConfig(file)
     for need in ('pos_embed', 'patch_embed.proj.weight', 'blocks.0.mlp.fc1.weight'):
         if need not in backbone:
             theirs = table.theirs(f'backbone.{need}')
@@ -122,10 +129,13 @@ def recognise(
     if max(experts, blocks) > len(backbone):
         what = f'{blocks} blocks and {experts} experts in {len(backbone)} tensors'
         raise _error(where, what, 'the file is incomplete; copy it again')
-    first = backbone.get('blocks.0.mlp.experts.0.bias')
-    width = first.numel() if first is not None else 0
-    arch = _arch(backbone, file, kind, num_heads, notes)
-    backbone['pos_embed'], grid = _positions(backbone['pos_embed'], file, source_grid, notes)
+    # Of one expert that is damaged, it alone is named.
+    biases = [t.numel() for key, t in backbone.items() if re.fullmatch(_EXPERT_BIAS, key)]
+    width = mode(biases) if biases else 0
+    told = num_heads if num_heads is not None else config.num_heads()
+    arch = _arch(backbone, where, kind, told, notes)
+    told_grid = source_grid if source_grid is not None else config.grid()
+    backbone['pos_embed'], grid = _positions(backbone['pos_embed'], where, told_grid, notes)
     if 'last_norm.weight' not in backbone:
         notes.append('it has no norm after the last block')
     shapes = backbone_shapes(
@@ -135,23 +145,27 @@ def recognise(
         expert_width=width,
         final_norm='last_norm.weight' in backbone,
     )
-    heads = tuple(_head(where, table, name, found, notes) for name in _head_ids(found))
+    if kind == 'hf':
+        shapes = split_qkv_shapes(shapes)
+    heads = {name: _head(where, table, name, found, notes) for name in _head_ids(found)}
     problems = ProblemList()
-    for what in differences(backbone, shapes):
+    for what in _differences(table, 'backbone.', backbone, shapes):
         problems.add(where, what, f'{len(shapes)} tensors make such a backbone; copy it again')
-    for head in heads:
+    for name, head in heads.items():
         wanted = head_shapes(head.layout, dim=arch.embed_dim, joints=head.channels)
-        for what in differences(head.tensors, wanted):
-            fix = "only ViTPose's classic and simple decoders are known"
-            problems.add(where, f'{head.source}{what}', fix)
+        for what in _differences(table, f'heads.{name}.', head.tensors, wanted):
+            problems.add(where, what, "only ViTPose's classic and simple decoders are known")
     problems.raise_if_any()
+    if file.config is not None:
+        layouts = [head.layout for head in heads.values()]
+        notes += config.check_function(arch, layouts, experts)
     return Recognised(
         file=file,
         kind=kind,
         arch=arch,
         grid=grid,
-        backbone=backbone,
-        heads=heads,
+        backbone=names.join_qkv(backbone),
+        heads=tuple(heads.values()),
         experts=experts,
         expert_width=width,
         split_of=split_of,
@@ -198,12 +212,11 @@ def _drop_left_over(found: dict[str, Tensor], table: names.KeyMap, dropped: dict
 
 def _arch(
     backbone: Mapping[str, Tensor],
-    file: CheckpointFile,
+    where: str,
     kind: str,
-    num_heads: int | None,
+    told: int | None,
     notes: list[str],
 ) -> ViTPoseArch:
-    where = str(file.path)
     projection = backbone['patch_embed.proj.weight']
     shape = tuple(projection.shape)
     hidden = backbone['blocks.0.mlp.fc1.weight']
@@ -211,9 +224,7 @@ def _arch(
         what = f'patches are embedded by a tensor of shape {shape}'
         raise _error(where, what, 'square patches of 3 channels are known')
     dim = projection.shape[0]
-    own: Mapping[str, Any] = (file.config or {}).get('backbone_config') or {}
     by_width = next((a for a in VITPOSE_ARCHS.values() if a.embed_dim == dim), None)
-    told = num_heads or own.get('num_attention_heads')
     if told is None and by_width is None:
         raise _error(
             where,
@@ -221,7 +232,7 @@ def _arch(
             'pass --num-heads N',
         )
     heads = int(told if told is not None else by_width.num_heads)  # type: ignore[union-attr]
-    if dim % heads:
+    if heads < 1 or dim % heads:
         raise _error(where, f'{heads} attention heads do not divide the width {dim}', 'correct it')
     if kind in ('timm', 'mae') and dim == VITPOSE_ARCHS['S'].embed_dim and told is None:
         notes.append(
@@ -229,9 +240,6 @@ def _arch(
             'timm have 6: as ViTPose-S these weights are a start for training only; '
             '--num-heads 6 keeps their function'
         )
-    epsilon = own.get('layer_norm_eps')
-    if epsilon is not None and epsilon != 1e-6:
-        notes.append(f"its config has layer_norm_eps {epsilon:g}; here it is ViTPose's 1e-6")
     arch = ViTPoseArch(
         embed_dim=dim,
         depth=1 + max(map(int, _numbers(r'blocks\.(\d+)\..*', backbone))),
@@ -246,19 +254,15 @@ def _arch(
 
 
 def _positions(
-    pos_embed: Tensor, file: CheckpointFile, told: Grid | None, notes: list[str]
+    pos_embed: Tensor, where: str, told: Grid | None, notes: list[str]
 ) -> tuple[Tensor, Grid]:
     """The embedding with a first place, and its grid (w, h)."""
-    where = str(file.path)
-    if pos_embed.ndim != 3 or pos_embed.shape[0] != 1:
-        shape = tuple(pos_embed.shape)
-        raise _error(where, f'the position embedding has shape {shape}', 'expected (1, T, C)')
+    if pos_embed.ndim != 3 or pos_embed.shape[0] != 1 or pos_embed.shape[1] < 2:
+        what = f'the position embedding has shape {tuple(pos_embed.shape)}'
+        raise _error(where, what, 'expected (1, T, C) of two or more places T; copy it again')
     places = pos_embed.shape[1]
-    config: Mapping[str, Any] = (file.config or {}).get('backbone_config') or {}
-    if told is None and 'image_size' in config:
-        height, width = _pair(config['image_size'])
-        patch_h, patch_w = _pair(config.get('patch_size', 16))
-        told = width // patch_w, height // patch_h
+    if told is not None and min(told) < 1:
+        raise _error(where, f'a grid of {told[0]} x {told[1]} patches', 'pass --source-grid W H')
     grid = told or grid_of(places - 1) or grid_of(places)
     if grid is None:
         what = f'{places} places for positions are no square and no 3:4 grid'
@@ -272,10 +276,6 @@ def _positions(
     if told is None:
         notes.append(f'{tokens} patches are taken as {grid[0]} x {grid[1]} (w x h)')
     return pos_embed, grid
-
-
-def _pair(size: Any) -> tuple[int, int]:
-    return (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
 
 def _head_ids(found: Mapping[str, Tensor]) -> list[str]:
@@ -300,7 +300,8 @@ def _head(
         counter = f'deconv_layers.{norm}.num_batches_tracked'
         if layout == 'classic' and counter not in tensors:
             tensors[counter] = torch.tensor(0)
-            notes.append(f'{source}{counter} is not in the file; it is set to 0')
+            theirs = table.theirs(f'heads.{name}.{counter}')
+            notes.append(f'{theirs} is not in the file; it is set to 0')
     own = table in (names.MULTI_HEAD,)
     return RawHead(
         source=source,
@@ -309,6 +310,18 @@ def _head(
         channels=final.shape[0],
         tensors=tensors,
     )
+
+
+def _differences(
+    table: names.KeyMap, prefix: str, tensors: Mapping[str, Tensor], shapes: Shapes
+) -> Iterator[str]:
+    """What is missing or of another shape, by the names of the file."""
+
+    def theirs(name: str) -> str:
+        return table.theirs(prefix + name) or prefix + name
+
+    own = {theirs(name): tensor for name, tensor in tensors.items()}
+    yield from differences(own, {theirs(name): shape for name, shape in shapes.items()})
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

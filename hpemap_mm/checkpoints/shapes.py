@@ -60,6 +60,18 @@ def backbone_shapes(
     return shapes
 
 
+def split_qkv_shapes(shapes: Shapes) -> Shapes:
+    """The shapes where ``attn.q``, ``attn.k`` and ``attn.v`` are three layers."""
+    split: Shapes = {}
+    for name, (rows, *rest) in shapes.items():
+        if '.attn.qkv.' in name:
+            for part in 'qkv':
+                split[name.replace('.qkv.', f'.{part}.')] = (rows // 3, *rest)
+        else:
+            split[name] = (rows, *rest)
+    return split
+
+
 def head_shapes(layout: str, *, dim: int, joints: int) -> Shapes:
     """Shapes of a decoder by name, as in MMPose's HeatmapHead."""
     if layout == 'simple':

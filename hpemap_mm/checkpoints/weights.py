@@ -105,7 +105,8 @@ class PoseWeights:
         serves: Further names, and which expert takes each.
 
     Raises:
-        ValueError: Tensors are missing, too many, or of other shapes than the rest says.
+        ValueError: Tensors are missing, too many, or of other shapes than the rest says; two
+            experts have one name, or a head has no expert.
     """
 
     arch: ViTPoseArch
@@ -128,6 +129,13 @@ class PoseWeights:
             raise ValueError(f'{len(wrong)} tensors of the backbone: {"; ".join(wrong[:3])}')
         if len(self.heads) > 1 and any(head.space is not None for head in self.heads.values()):
             raise ValueError(f'A head of a joint space is the only one, got {list(self.heads)}')
+        if len(set(self.experts)) < len(self.experts):
+            raise ValueError(f'two experts have one name: {", ".join(self.experts)}')
+        for name in self.heads if self.experts else ():
+            try:
+                self.experts_of(name)
+            except KeyError as error:
+                raise ValueError(f'head {name}: {error.args[0]}') from error
 
     @property
     def letter(self) -> str | None:
@@ -169,7 +177,19 @@ class PoseWeights:
             if found in self.experts:
                 return self.experts.index(found)
         known = [*self.experts, *self.serves]
-        raise KeyError(f'No expert for {" or ".join(map(repr, names))}. Experts: {known}')
+        asked = ' or '.join(map(repr, dict.fromkeys(names)))
+        raise KeyError(f'No expert for {asked}. Experts: {known}')
+
+    def experts_of(self, head: str) -> list[int]:
+        """Indices of the experts that make a head's input: of a joint space, several.
+
+        Raises:
+            KeyError: There is none, or none for one of the space's skeletons; lists the experts.
+        """
+        own = self.heads[head]
+        if own.space is None:
+            return [self.expert_of(head, str(own.skeleton))]
+        return list(dict.fromkeys(self.expert_of(skeleton) for skeleton in own.skeletons))
 
     def head_of(self, name: str) -> tuple[str, HeadWeights]:
         """A head's name and the head in one skeleton.
@@ -272,7 +292,30 @@ class PoseWeights:
             for new, old in enumerate(chosen):
                 if match and int(match[2]) == old:
                     backbone[f'{match[1]}experts.{new}.{match[3]}'] = tensor
-        return replace(self, backbone=backbone, experts=tuple(names), serves={})
+        serves = {n: e for n, e in self.serves.items() if e in names and n not in names}
+        return replace(self, backbone=backbone, experts=tuple(names), serves=serves)
+
+    def paired(self) -> PoseWeights:
+        """Head i with expert i, as ViTPose++ runs them; experts without a head follow.
+
+        An expert that several heads share is there once for each of them.
+
+        Raises:
+            ValueError: The one head, of a joint space, is made by several experts.
+        """
+        if not self.experts or not self.heads:
+            return self
+        chosen, names = [], []
+        for name, head in self.heads.items():
+            own = self.experts_of(name)
+            if len(own) > 1:
+                makers = ', '.join(self.experts[index] for index in own)
+                raise ValueError(f'The head of {head.representation} is made by experts {makers}')
+            chosen += own
+            names.append(name if head.space is None else self.experts[own[0]])
+        rest = [index for index in range(len(self.experts)) if index not in chosen]
+        names += [self.experts[index] for index in rest]
+        return self.with_these_experts(names, [*chosen, *rest])
 
     def resized(self, grid: Grid) -> PoseWeights:
         """For another input size; tensors are the same where the grid is."""

@@ -119,6 +119,18 @@ def test_experts_in_and_out(convert, published, tmp_path):
     assert kept['backbone.encoder.layer.0.mlp.experts.2.bias'].shape == (96,)
     text = convert(source, tmp_path / 'dense.pth', '--expert', 'mpii')
     assert 'expert mpii is now part of the MLPs' in text and 'heads      mpii (16)' in text
+    assert 'not used   head coco, head aic: it was trained with another expert' in text
+    assert 'not used   expert coco, expert aic: --expert mpii leaves it out' in text
+    # Heads and experts keep their names in the layouts of others.
+    order = ('--skeletons', 'coco', 'aic', 'mpii', '--experts', 'mpii', 'coco', 'aic')
+    text = convert(source, tmp_path / 'v.pth', '--to', 'vitpose', *order)
+    assert "experts    coco, aic, mpii: each head's in its place" in text
+    for name in ('v.pth', 'kept'):
+        text = convert(tmp_path / name, tmp_path / 'again.pth')
+        assert 'experts    3, 96 of 384: coco, aic, mpii' in text
+    text = convert(source, tmp_path / 'one.pth', '--skeleton', 'aic')
+    parts = 'head coco, head mpii, expert coco, expert mpii'
+    assert f'not used   {parts}: --skeleton aic leaves it out' in text
     dense = tmp_path / 'dense.pth'
     text = convert(dense, tmp_path / 'moe.pth', '--experts', 'mpii', 'lsp', '--to', 'vitpose')
     assert 'mpii, lsp: made from the MLPs' in text
@@ -150,6 +162,37 @@ def test_a_config_is_filled_and_the_rest_has_initial_values(
     assert 'MMPose has none of this size' in text
 
 
+def test_a_config_of_half_precision_is_filled_in_one_type(
+    convert, published, tiny_config, tmp_path
+):
+    state = published.vitpose((17, 16), width=32, depth=2, tokens=48, layout='simple')
+    source = saved(tmp_path / 'x.pth', {key: t.half() for key, t in state.items()})
+    options = ('--skeletons', 'coco', 'mpii', '--num-heads', '2')
+    text = convert(source, tmp_path / 'y.pth', '--config', tiny_config('multihead'), *options)
+    assert 'float16 and float32 are written as float32' in text
+    found = torch.load(tmp_path / 'y.pth', weights_only=True)['state_dict']
+    assert {t.dtype for t in found.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'message'),
+    [
+        ('x.py', 'a = 1', 'has no dict called model'),
+        ('x.py', 'model = [1]', 'has no dict called model'),
+        ('x.json', '{"model_type": "vitpose"}', 'has no dict called model'),
+        ('x.py', 'raise RuntimeError("no")', r"cannot be read as a config: RuntimeError\('no'\)"),
+        ('x.py', 'model = dict()', 'no model can be built from it'),
+        ('x.py', 'model = dict(type="hpemap_mm.ViTPoseBackbone", arch="Q")', 'Unknown ViTPose'),
+    ],
+)
+def test_configs_of_no_model(tool_here, published, tmp_path, name, text, message):
+    source = saved(tmp_path / 'a.pth', published.vitpose(depth=1))
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=rf'{name}: {message}|{message}'):
+        tool_here('convert_checkpoint', source, tmp_path / 'y.pth', '--config', tmp_path / name)
+    assert not (tmp_path / 'y.pth').exists()
+
+
 def test_a_joint_space_of_ours_needs_its_config(convert, published, tiny_config, tmp_path):
     from hpemap_mm.checkpoints import initial_model
     from hpemap_mm.engine.launch import load_config
@@ -160,7 +203,8 @@ def test_a_joint_space_of_ours_needs_its_config(convert, published, tiny_config,
     options = ('--to', 'vitpose', '--skeleton', 'mpii')
     convert(source, tmp_path / 'a.pth', *options, '--config', config)
     space = ('--space', 'union:coco,mpii,aic,lsp', '--num-heads', '2')
-    convert(source, tmp_path / 'b.pth', *options, *space)
+    text = convert(source, tmp_path / 'b.pth', *options, *space)
+    assert 'joints of head union(coco,mpii,aic,lsp): --skeleton mpii' in text
     found, again = (
         torch.load(tmp_path / name, weights_only=True)['state_dict'] for name in ('a.pth', 'b.pth')
     )
@@ -234,7 +278,24 @@ def test_targets_that_are_refused(tool_here, convert, published, tmp_path):
     (other / 'config.json').write_text('{"model_type": "bert"}')
     with pytest.raises(DataError, match='the config of another model'):
         tool_here('convert_checkpoint', source, other, '--to', 'hf')
+    for text in ('{bad', '[1]', '"vitpose"'):
+        (other / 'config.json').write_text(text)
+        with pytest.raises(DataError, match=r'config\.json: is .* -> name an empty folder'):
+            tool_here('convert_checkpoint', source, other, '--to', 'hf')
     assert [path.name for path in other.iterdir()] == ['config.json']
+    # All files can be written, or none is.
+    for name in ('model.safetensors', 'config.json', 'preprocessor_config.json'):
+        folder = tmp_path / f'with {name}'
+        (folder / name).mkdir(parents=True)
+        with pytest.raises(DataError, match=f'{name}: is a folder'):
+            tool_here('convert_checkpoint', source, folder, '--to', 'hf')
+        assert [path.name for path in folder.iterdir()] == [name]
+    for name in ('foo.safetensors', 'foo.pth'):
+        with pytest.raises(DataError, match=r'is a file -> name a folder, or .*model\.safetensors'):
+            tool_here('convert_checkpoint', source, tmp_path / 'new' / name, '--to', 'hf')
+    assert not (tmp_path / 'new').exists()
+    convert(source, tmp_path / 'new' / 'model.safetensors', '--to', 'hf')
+    assert len(list((tmp_path / 'new').iterdir())) == 3
     # A folder of Hugging Face's is not converted into itself.
     convert(source, tmp_path / 'hf', '--to', 'hf')
     with pytest.raises(DataError, match='the place of its source'):
@@ -255,11 +316,31 @@ def test_options_that_contradict(tool_here, published, tiny_config, tmp_path):
         (('--expert', 'lsp'), 'No expert for .lsp'),
         (('--input-size', '100', '100'), 'use multiples of 16'),
         (('--to', 'mmpose'), 'one head of one skeleton'),
-        (('--to', 'hf'), 'one head of one skeleton'),
         (('--space', 'all:coco'), 'name a preset'),
         (('--from', 'mae'), r'is no mae: it has the experts'),
         (('--to', 'mmpose', '--config', tiny_config()), 'leave --config out'),
+        (('--space', 'seed-21', '--skeletons', 'coco'), 'one of --space and --skeletons'),
+        (
+            ('--to', 'mmpose', '--config', tiny_config(), '--skeletons', 'coco'),
+            'says the heads of SRC already',
+        ),
+        (('--num-heads', '0'), 'num-heads 0 -> pass whole numbers from 1'),
+        (('--num-heads', '-1', '--inspect'), 'num-heads -1'),
+        (('--source-grid', '-12', '-16'), 'source-grid'),
+        (('--input-size', '0', '0'), 'input-size'),
+        (('--input-size', '-16', '16'), 'input-size'),
     ):
         with pytest.raises(DataError, match=message):
             tool_here('convert_checkpoint', source, target, *options)
+    with pytest.raises(DataError, match='one head of one skeleton'):
+        tool_here('convert_checkpoint', source, tmp_path / 'y', '--to', 'hf')
+    assert not target.exists() and not (tmp_path / 'y').exists()
+    # Nor is a file written that no model could be built for.
+    source = saved(tmp_path / 'x.pth', published.vitpose(depth=1))
+    for names, message in (
+        (('mpii', 'lsp'), "No expert for 'coco'"),
+        (('coco', 'coco'), 'one name'),
+    ):
+        with pytest.raises(DataError, match=message):
+            tool_here('convert_checkpoint', source, target, '--experts', *names)
     assert not target.exists()

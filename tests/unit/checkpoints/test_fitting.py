@@ -6,7 +6,13 @@ from mmengine.registry import init_default_scope
 from published import THREE, heatmaps, relative_error, vit_state, vitpose, vitpose_plus
 from test_ours import DENSE, SIMPLE, joint_space, multi_head
 
-from hpemap_mm.checkpoints import build_on_meta, fit, load_pose_weights, pose_weights_of
+from hpemap_mm.checkpoints import (
+    VITPOSE_PLUS,
+    build_on_meta,
+    fit,
+    load_pose_weights,
+    pose_weights_of,
+)
 from hpemap_mm.errors import DataError
 from hpemap_mm.registry import MODELS
 from hpemap_mm.skeletons import JointSpace
@@ -96,7 +102,10 @@ def test_experts_go_by_name(tmp_path):
     config = multi_head(moe(*names), HEAD, skeletons=names)
     fitted = fit(weights, build_on_meta(config))
     check(fitted, config)
-    assert not fitted.initial and len(fitted.unused) == 3
+    assert not fitted.initial and fitted.unused == {
+        **{f'head {name}': 'the model has no head for it' for name in VITPOSE_PLUS[3:]},
+        **{f'expert {name}': 'the model has no expert for it' for name in VITPOSE_PLUS[3:]},
+    }
     found = outputs(fitted, config, images())
     for name, head, expert in (
         ('coco', 'keypoint_head.', 0),
@@ -116,6 +125,14 @@ def test_experts_go_by_name(tmp_path):
         fit(weights, build_on_meta(multi_head(moe('coco', 'mpii', expert_width=32), HEAD)))
 
 
+def test_heads_that_the_model_has_not_need_no_expert_of_it(tmp_path):
+    config = multi_head(moe('mpii', serves={'coco': 'mpii'}), HEAD, skeletons=['coco', 'mpii'])
+    for state in (vitpose(THREE), vitpose_plus(THREE)):
+        fitted = fit(weights_of(tmp_path, state), build_on_meta(config))
+        check(fitted, config)
+        assert not fitted.initial and 'head aic' in fitted.unused
+
+
 def test_one_expert_into_a_dense_model(tmp_path):
     state = vitpose_plus()
     weights = weights_of(tmp_path, state)
@@ -123,6 +140,8 @@ def test_one_expert_into_a_dense_model(tmp_path):
     fitted = fit(weights, build_on_meta(config))  # the one skeleton's
     check(fitted, config)
     assert not fitted.initial and fitted.unused['head coco'] == 'it was trained with another expert'
+    assert fitted.unused['expert coco'] == 'mpii is the expert that is kept'
+    assert len(fitted.unused) == 10
     reference = heatmaps(
         state, images(), attention_heads=12, head='associate_keypoint_heads.1.', expert=2
     )
@@ -153,7 +172,9 @@ def test_a_joint_space_in_another_order(tmp_path):
         b = reference[:, theirs.indices(skeleton).tolist()]
         assert relative_error(a, b) < 1e-5
     # Part of it, and as heads.
-    assert not fit(weights, build_on_meta(multi_head(WIDE, HEAD))).initial
+    fitted = fit(weights, build_on_meta(multi_head(WIDE, HEAD)))
+    assert not fitted.initial
+    assert fitted.unused == {'2 joints of head seed-23': 'the model has no head for them'}
     config = joint_space(WIDE, HEAD, dict(kind='union', skeletons=['coco', 'mpii']))
     assert not fit(weights, build_on_meta(config)).initial
     # With joints that it has not, or that are one there and two here, it keeps its own.

@@ -5,17 +5,19 @@ import json
 import pytest
 import torch
 from mmengine.registry import init_default_scope
-from published import relative_error, same
+from published import relative_error, same, vitpose, vitpose_plus
 
 from hpemap_mm.checkpoints import (
     hf_processor,
     load_pose_weights,
     model_config,
+    statement,
     to_hf,
     to_hpemap,
     to_vitpose,
     write_weights,
 )
+from hpemap_mm.errors import DataError
 from hpemap_mm.files import write_json
 from hpemap_mm.registry import MODELS
 
@@ -167,6 +169,101 @@ def test_another_input_size_comes_with_the_config(tmp_path):
     with torch.no_grad():
         found = ours.eval()(x, None, mode='tensor')['coco']
         assert relative_error(found, theirs(x).heatmaps) < 1e-5
+
+
+@pytest.mark.parametrize('own', [True, False], ids=['ours', 'of others'])
+@pytest.mark.parametrize('name', ['ap10k', 'apt36k', 'mpii'])
+def test_the_skeleton_is_in_the_config(tmp_path, name, own):
+    state = {**vitpose_plus(depth=1, width=32, layout='simple')}
+    torch.save(state, tmp_path / 'x.pth')
+    whole = load_pose_weights(tmp_path / 'x.pth', num_heads=4).known()
+    alone = whole.only(name, keep_experts=True)
+    tensors, config = to_hf(alone)
+    meta = statement(alone) if own else {}
+    write_weights(tmp_path / 'a' / 'model.safetensors', tensors, meta)
+    write_json(tmp_path / 'a' / 'config.json', config)
+    loaded = load_pose_weights(tmp_path / 'a')
+    if name == 'apt36k' and not own:
+        # Its joints have the names of AP-10K's.
+        assert any("ap10k's (as are those of apt36k: --skeletons)" in n for n in loaded.notes)
+        loaded = load_pose_weights(tmp_path / 'a', skeletons=[name])
+    assert list(loaded.known().heads) == [name]
+    assert same(to_vitpose(loaded.known().only(name)), to_vitpose(whole.only(name)))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Write a small folder of Hugging Face's, with changes; it."""
+    state = vitpose((17,), depth=2, width=32, layout='simple')
+    torch.save(state, tmp_path / 'x.pth')
+    tensors, config = to_hf(load_pose_weights(tmp_path / 'x.pth', num_heads=4).known())
+
+    def write(weights=None, backbone=None, **head):
+        changed = {k: t for k, t in {**tensors, **(weights or {})}.items() if t is not None}
+        write_weights(tmp_path / 'a' / 'model.safetensors', changed, {})
+        own = {**config['backbone_config'], **(backbone or {})}
+        write_json(tmp_path / 'a' / 'config.json', {**config, 'backbone_config': own, **head})
+        return tmp_path / 'a'
+
+    return write
+
+
+LAYER = 'backbone.encoder.layer.1.'
+
+
+@pytest.mark.parametrize(
+    ('name', 'tensor', 'message'),
+    [
+        ('layernorm_before.weight', torch.ones(5), r'has shape \(5,\), expected \(32,\)'),
+        ('attention.attention.key.weight', None, 'is missing'),
+        ('attention.attention.value.bias', torch.ones(3), r'has shape \(3,\), expected \(32,\)'),
+        ('attention.attention.query.weight', torch.ones(32, 30), r'has shape \(32, 30\)'),
+        ('mlp.fc2.bias', None, 'is missing'),
+    ],
+)
+def test_faults_are_told_by_the_names_of_the_file(folder, name, tensor, message):
+    with pytest.raises(DataError, match=f'{LAYER}{name} {message}') as error:
+        load_pose_weights(folder({LAYER + name: tensor}))
+    assert len(error.value.problems) == 1
+
+
+def test_faults_of_heads_are_told_by_the_names_of_the_file(folder):
+    with pytest.raises(DataError, match=r'a: head\.conv\.bias has shape \(3,\)'):
+        load_pose_weights(folder({'head.conv.bias': torch.ones(3)}))
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        *(('image_size', value, 'no size in pixels') for value in ([], [256], None, 'x', [0, 9])),
+        ('patch_size', 0, 'no size in pixels'),
+        ('num_attention_heads', 0, 'no number from 1'),
+        ('num_attention_heads', 'x', 'no number from 1'),
+        ('layer_norm_eps', 'x', 'no number'),
+        ('hidden_act', 'relu', "not 'gelu'"),
+        ('hidden_size', 33, 'not 32'),
+        ('num_experts', 6, 'not 1'),
+        ('out_indices', [1], 'not the last block, 2'),
+        ('out_indices', 'x', 'not the last block, 2'),
+        ('out_indices', 1, 'not the last block, 2'),
+    ],
+)
+def test_configs_that_are_no_vitposes(folder, key, value, message):
+    with pytest.raises(DataError, match=rf'config\.json: backbone_config\.{key} is .*{message}'):
+        load_pose_weights(folder(backbone={key: value}))
+
+
+def test_configs_of_other_decoders(folder):
+    with pytest.raises(DataError, match=r'config\.json: scale_factor is 2, not 4'):
+        load_pose_weights(folder(scale_factor=2))
+    with pytest.raises(DataError, match=r'backbone_config is \[1\], no dict'):
+        load_pose_weights(folder(backbone_config=[1]))
+    assert not any('decoder' in note for note in load_pose_weights(folder()).notes)
+    notes = load_pose_weights(folder(use_simple_decoder=False)).notes
+    assert any('use_simple_decoder False, its weights are those of a simple' in n for n in notes)
+    # What the user says is not asked of the config.
+    path = folder(backbone={'image_size': [], 'num_attention_heads': 'x'})
+    assert load_pose_weights(path, num_heads=4, source_grid=(12, 16)).known().arch.num_heads == 4
 
 
 def test_the_norms_epsilon_is_told(tmp_path):

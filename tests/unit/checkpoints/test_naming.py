@@ -75,10 +75,22 @@ def test_the_user_says(tmp_path):
         ((17,), dict(skeletons=['coco', 'mpii']), 'it has 1 heads, and --skeletons names 2'),
         ((17,), dict(skeletons=['nobody']), 'Unknown skeleton'),
         ((14,), dict(skeletons=['coco']), 'has 14 channels, coco has 17 joints'),
-        ((17, 17), dict(skeletons=['coco', 'coco']), 'two heads have one name'),
+        (
+            (17, 17),
+            dict(skeletons=['coco', 'coco']),
+            'two heads have one name: coco, coco',
+        ),
+        ((17, 17), dict(skeletons=['coco', 'own=coco']), "no head can be called 'own'"),
+        ((17, 17), dict(skeletons=['all=coco', 'coco']), "no head can be called 'all'"),
+        ((17, 17), dict(skeletons=['a.b=coco', 'coco']), r"no head can be called 'a\.b'"),
+        ((17,), dict(num_heads=0), '0 attention heads'),
+        ((17,), dict(num_heads=-1), '-1 attention heads'),
+        ((17,), dict(source_grid=(-12, -16)), 'a grid of -12 x -16'),
         ((17, 17), dict(space='seed-21'), 'it has 2 heads, a joint space one'),
         ((17,), dict(space='seed-21'), 'has 17 channels, seed-21 has 21 joints'),
         ((17,), dict(space='seed-99'), 'seed-99'),
+        ((17,), dict(space=dict(kind='union', skeletons=['coco', 'coco'])), 'different skeletons'),
+        ((21,), dict(space='seed-21', skeletons=['coco']), 'pass one of --space and --skeletons'),
     ],
 )
 def test_contradictions(tmp_path, joints, options, message):
@@ -95,10 +107,48 @@ def test_experts_have_the_heads_names_or_are_asked_for(tmp_path):
     found = load_pose_weights(tmp_path / 'x.pth')
     with pytest.raises(DataError, match='3 experts and 1 heads.*--experts'):
         found.known()
+    for names, message in (
+        (['coco', 'mpii', 'coco'], 'two experts have one name'),
+        (['lsp', 'mpii', 'aic'], "head coco: No expert for 'coco'.*lsp.*--experts"),
+        (['a=coco', 'mpii', 'aic'], "head coco: No expert for 'coco'.*--experts"),
+    ):
+        with pytest.raises(DataError, match=message) as error:
+            load_pose_weights(tmp_path / 'x.pth', experts=names).known()
+        assert str(error.value).count('problem found') == 1
     named = load_pose_weights(tmp_path / 'x.pth', experts=['coco', 'mpii', 'lsp'])
     assert named.known().experts == ('coco', 'mpii', 'lsp')
     with pytest.raises(DataError, match='it has 3 experts, and --experts names 1'):
         load_pose_weights(tmp_path / 'x.pth', experts=['coco']).known()
+
+
+def test_what_a_file_says_of_itself(tmp_path):
+    def found(meta, joints=(17,), **options):
+        torch.save({'state_dict': vitpose(joints, depth=1), 'meta': meta}, tmp_path / 'x.pth')
+        done = load_pose_weights(tmp_path / 'x.pth', **options)
+        return {n: h.representation for n, h in done.known().heads.items()}, ' '.join(done.notes)
+
+    of = {'dataset_meta': {'dataset_name': 'apt36k'}}
+    heads, notes = found(of)
+    assert heads == {'apt36k': 'apt36k'} and "the file's dataset_meta says apt36k" in notes
+    assert found(of, skeletons=['h36m'])[0] == {'h36m': 'h36m'}, 'the user is asked first'
+    # Of as many joints, or it does not count.
+    for name in ('mpii', 'nobody', None, ['coco']):
+        assert found({'dataset_meta': {'dataset_name': name}})[0] == {'coco': 'coco'}
+    own = {'skeletons': ['mpii', 'x=ap10k']}
+    assert found(own, (16, 17))[0] == {'mpii': 'mpii', 'x': 'ap10k'}
+    for words in (['lsp', 'coco', 'mpii'], ['coco'], 'coco', [1, 2, 3]):
+        assert list(found({'skeletons': words}, THREE)[0]) == list(VITPOSE_THREE)
+    assert 'as many has bmp-23: --space' in found({}, (23,))[1]
+
+
+def test_the_experts_of_another_first_head_are_asked_for(tmp_path):
+    # Head i goes with expert i: the first of these is not COCO's.
+    state = {k: t for k, t in vitpose_plus(depth=1).items() if not k.startswith('associate')}
+    torch.save(state, tmp_path / 'x.pth')
+    assert load_pose_weights(tmp_path / 'x.pth').known().experts == VITPOSE_PLUS
+    found = load_pose_weights(tmp_path / 'x.pth', skeletons=['ap10k'])
+    with pytest.raises(DataError, match='6 experts and 1 heads.*--experts'):
+        found.known()
 
 
 def test_a_file_is_described(tmp_path):

@@ -1,5 +1,7 @@
 """Files of ViTPose's and ViTPose++'s layout: every head and expert computes what is published."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from mmengine.registry import init_default_scope
@@ -13,6 +15,7 @@ from hpemap_mm.checkpoints import (
     to_hpemap,
     to_vitpose,
 )
+from hpemap_mm.errors import DataError
 from hpemap_mm.registry import MODELS
 from hpemap_mm.skeletons import JointSpace, get_skeleton
 
@@ -85,6 +88,57 @@ def test_back_to_vitpose_is_identical(tmp_path, build, layout):
         state = build(joints, layout=layout, width=384, depth=1)
         weights = load_pose_weights(saved(tmp_path, state)).known()
         assert same(to_vitpose(weights), state)
+
+
+def reference(state, x, place):
+    """What ViTPose++'s own code computes: head i with expert i."""
+    head = 'keypoint_head.' if not place else f'associate_keypoint_heads.{place - 1}.'
+    return heatmaps(state, x, attention_heads=12, head=head, expert=place)
+
+
+@pytest.mark.parametrize(
+    'experts', [('aic', 'coco', 'mpii'), ('mpii', 'aic', 'coco')], ids=' '.join
+)
+def test_vitpose_gets_each_heads_expert_in_its_place(tmp_path, experts):
+    # Experts of ours go by name, whatever their order.
+    weights = load_pose_weights(
+        saved(tmp_path, vitpose_plus(THREE, layout='simple')), experts=experts
+    ).known()
+    x = images(1)
+    with torch.no_grad():
+        ours = model_of(weights)(x, None, mode='tensor')
+        written = to_vitpose(weights)
+        for place, name in enumerate(weights.heads):
+            assert relative_error(reference(written, x, place), ours[name]) < 1e-5
+    # And back: the same heads with the same experts.
+    again = load_pose_weights(saved(tmp_path, written)).known()
+    for name in weights.heads:
+        assert same(to_vitpose(again.only(name)), to_vitpose(weights.only(name)))
+
+
+def test_an_expert_of_two_heads_is_written_for_both(tmp_path):
+    state = vitpose_plus(THREE, depth=1, layout='simple')
+    weights = load_pose_weights(saved(tmp_path, state)).known()
+    two = replace(weights, heads={}).with_these_experts(['mpii', 'coco'], [2, 0])
+    shared = replace(two, heads=weights.heads, serves={'aic': 'mpii'})
+    written = to_vitpose(shared)
+    for place, expert in enumerate((0, 2, 2)):
+        key = 'backbone.blocks.0.mlp.experts.{}.weight'
+        assert torch.equal(written[key.format(place)], state[key.format(expert)])
+    # Further experts follow those of the heads.
+    alone = to_vitpose(weights.only('mpii', keep_experts=True))
+    for place, expert in enumerate((2, 0, 1)):
+        assert torch.equal(alone[key.format(place)], state[key.format(expert)])
+
+
+def test_a_joint_space_of_several_experts_is_no_vitpose(tmp_path):
+    state = vitpose((21,), depth=1, layout='simple')
+    weights = load_pose_weights(saved(tmp_path, state)).known()
+    with pytest.raises(DataError, match='made by experts coco, mpii.*--skeleton'):
+        to_vitpose(weights.with_experts(['coco', 'mpii']))
+    two = replace(weights, heads={}).with_experts(['lsp', 'coco'])
+    one = replace(two, heads=weights.heads, serves={'mpii': 'coco'})
+    assert one.paired().experts == ('coco', 'lsp') and len(to_vitpose(one)) == len(state) + 4
 
 
 def test_padded_heads_are_sliced_and_said_to_be(tmp_path):

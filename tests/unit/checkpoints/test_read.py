@@ -201,7 +201,10 @@ def test_other_architectures_are_refused_by_name(tmp_path, name):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (dict(remove='blocks.0.norm1.weight'), r'blocks\.0\.norm1\.weight is missing'),
+        (
+            dict(remove='blocks.0.norm1.weight'),
+            r'x\.pth: backbone\.blocks\.0\.norm1\.weight is missing',
+        ),
         (dict(remove='pos_embed'), r'backbone\.pos_embed is missing'),
         (dict(add='blocks.0.gamma_1'), r'backbone\.blocks\.0\.gamma_1 \(2,\) has no place'),
         (dict(reshape='blocks.0.attn.proj.bias'), r'attn\.proj\.bias has shape \(2,\), expected'),
@@ -217,6 +220,28 @@ def test_damaged_backbones_are_refused(tmp_path, change, message):
             state[f'backbone.{key}'] = torch.ones(2)
     torch.save(state, tmp_path / 'x.pth')
     with pytest.raises(DataError, match=message):
+        load_pose_weights(tmp_path / 'x.pth')
+
+
+def test_one_expert_that_is_missing_is_named_alone(tmp_path):
+    for expert in (0, 1, 2):
+        name = f'backbone.blocks.0.mlp.experts.{expert}.'
+        state = vitpose_plus(THREE, depth=2)
+        torch.save({k: t for k, t in state.items() if not k.startswith(name)}, tmp_path / 'x.pth')
+        with pytest.raises(DataError, match=f'{name}weight is missing') as error:
+            load_pose_weights(tmp_path / 'x.pth')
+        assert len(error.value.problems) == 2
+        torch.save({**state, f'{name}bias': torch.ones(5)}, tmp_path / 'x.pth')
+        with pytest.raises(DataError, match=rf'{name}bias has shape \(5,\)') as error:
+            load_pose_weights(tmp_path / 'x.pth')
+        assert len(error.value.problems) == 1
+
+
+@pytest.mark.parametrize('places', [0, 1])
+def test_an_embedding_of_no_places_is_refused(tmp_path, places):
+    state = {**vitpose(depth=1), 'backbone.pos_embed': torch.zeros(1, places, 384)}
+    torch.save(state, tmp_path / 'x.pth')
+    with pytest.raises(DataError, match=f'embedding has shape .1, {places}, 384'):
         load_pose_weights(tmp_path / 'x.pth')
 
 
@@ -279,7 +304,7 @@ def test_one_tensor_of_another_shape_is_refused(tmp_path, build, kind):
 
 def test_numbers_that_would_fill_the_memory_are_refused(tmp_path):
     for key in ('blocks.999999999999.norm1.bias', 'blocks.0.mlp.experts.99999999999.bias'):
-        state = {**vitpose(depth=1), f'backbone.{key}': torch.ones(384)}
+        state = {**vitpose_plus(THREE, depth=1), f'backbone.{key}': torch.ones(384)}
         torch.save(state, tmp_path / 'x.pth')
         with pytest.raises(DataError, match=r'in \d+ tensors'):
             load_pose_weights(tmp_path / 'x.pth')

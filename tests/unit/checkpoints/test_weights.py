@@ -47,9 +47,13 @@ def test_experts_from_dense_are_its_last_rows_and_collapse_to_it(tmp_path):
             assert torch.equal(own, fc2[-width:])
         assert same(to_vitpose(mixed.collapsed('coco')), state)
     assert weights.with_experts(['coco']).expert_width == 384 // 4
-    for names, width in ((['a'], 384), (['a'], 0), ([], 96)):
+    for names, width in ((['coco'], 384), (['coco'], 0), ([], 96)):
         with pytest.raises(ValueError, match='of width'):
             weights.with_experts(names, width)
+    with pytest.raises(ValueError, match='two experts have one name'):
+        weights.with_experts(['coco', 'coco'])
+    with pytest.raises(ValueError, match="head coco: No expert for 'coco'"):
+        weights.with_experts(['mpii', 'lsp'])
     with pytest.raises(ValueError, match='with experts'):
         mixed.with_experts(['aic'])
 
@@ -78,6 +82,8 @@ def test_a_space_with_experts_gives_each_skeleton_its_own(tmp_path):
         heads=weights.heads,
         experts=weights.experts,
     )
+    with pytest.raises(ValueError, match="No expert for 'mpii'"):
+        dense.with_experts(['coco', 'lsp'])
     coco, mpii = weights.only('coco'), weights.only('mpii')
     name = 'blocks.0.mlp.fc2.bias'
     assert torch.equal(coco.backbone[name], dense.backbone[name])
