@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from mmengine.registry import DefaultScope
 from mmpose.models.heads import HeatmapHead
-from mmpose.registry import KEYPOINT_CODECS
-from mmpose.registry import MODELS as MMPOSE_MODELS
 from torch import Tensor, nn
 
+from hpemap_mm.checkpoints.allowed import READS_FILES, config_problems
 from hpemap_mm.checkpoints.shapes import head_shapes
 from hpemap_mm.checkpoints.weights import HeadWeights, PoseWeights
 from hpemap_mm.errors import DataError, Problem, ProblemList
@@ -33,9 +32,6 @@ PREPROCESSOR: dict[str, Any] = {
     'bgr_to_rgb': True,
 }
 _HEADS = {'classic': 'hpemap_mm.ClassicHeatmapHead', 'simple': 'hpemap_mm.SimpleHeatmapHead'}
-_ESTIMATORS = ('hpemap_mm.MultiHeadPoseEstimator', 'hpemap_mm.JointSpacePoseEstimator')
-_BACKBONES = ('hpemap_mm.ViTPoseBackbone', 'hpemap_mm.ViTPoseMoEBackbone')
-_READS_FILES = ('init_cfg', 'pretrained', 'pretrained_file')
 _FIX = 'use a MultiHead or JointSpace estimator with a ViTPose backbone and its decoders'
 
 
@@ -94,35 +90,18 @@ def initial_model(config: Mapping[str, Any], *, seed: int) -> nn.Module:
 def model_config_of(meta: Mapping[str, Any], *, where: object) -> dict[str, Any] | None:
     """The model's config that a file of ours carries, None where it carries none.
 
-    It may be built: MMEngine imports and calls whatever a ``type`` names, ``os.system`` too, so
-    every ``type`` must be a class that MMPose or hpemap_mm has registered, and nothing may name a
-    further file.
+    It may be built: every ``type`` is one that our models have at that place, and nothing names a
+    further file or package; see :mod:`hpemap_mm.checkpoints.allowed`.
 
     Raises:
-        DataError: A ``type`` is no registered class, or a file is named.
+        DataError: It has a ``type`` or a key that is not allowed where it stands.
     """
-    import hpemap_mm.models  # noqa: F401 - registers
-
     config = meta.get('model')
     if not isinstance(config, Mapping):
         return None
-    problems = ProblemList()
-    known = {f'hpemap_mm.{name}' for name, built in MODELS.module_dict.items() if _is_module(built)}
-    known |= {name for name, built in MMPOSE_MODELS.module_dict.items() if _is_module(built)}
-    known |= set(KEYPOINT_CODECS.module_dict)
-    fix = 'do not use this file without a config of your own (--config)'
-    for path, choices in (('type', _ESTIMATORS), ('backbone.type', _BACKBONES)):
-        value: Any = config
-        for key in path.split('.'):
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if value not in choices:
-            problems.add(where, f'model.{path} is {value!r}, none of {", ".join(choices)}', fix)
-    for path, key, value in _walk(config, 'model'):
-        if key == 'type' and not (isinstance(value, str) and value in known):
-            problems.add(where, f'{path} is {value!r}, which is no registered class', fix)
-        if key in _READS_FILES and value is not None:
-            problems.add(where, f'{path} names a further file ({value!r})', fix)
-    problems.raise_if_any()
+    problems = config_problems(config, where=where)
+    if problems:
+        raise DataError(problems)
     return dict(config)
 
 
@@ -260,23 +239,10 @@ def _check_same(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor], wher
     problems.raise_if_any()
 
 
-def _is_module(built: Any) -> bool:
-    return isinstance(built, type) and issubclass(built, nn.Module)
-
-
-def _walk(value: Any, path: str) -> Any:
-    """Every entry of nested dicts and lists: where it is, its key, its value."""
-    items = value.items() if isinstance(value, Mapping) else enumerate(value)
-    for key, item in items:
-        yield f'{path}.{key}', key, item
-        if isinstance(item, Mapping | list | tuple):
-            yield from _walk(item, f'{path}.{key}')
-
-
 def without_files(config: Any) -> Any:
     """A config without the files of weights that it names."""
     if isinstance(config, Mapping):
-        return {k: without_files(v) for k, v in config.items() if k not in _READS_FILES}
+        return {k: without_files(v) for k, v in config.items() if k not in READS_FILES}
     if isinstance(config, list | tuple):
         return type(config)(without_files(item) for item in config)
     return config

@@ -150,14 +150,20 @@ def test_models_that_cannot_be_converted():
         (('backbone', 'type'), 'subprocess.run', r"backbone\.type is 'subprocess\.run'"),
         (('head', 'loss', 'type'), 'builtins.print', r"head\.loss\.type is 'builtins\.print'"),
         (('head', 'decoder'), [dict(type='os.system')], r"decoder\.0\.type is 'os\.system'"),
-        (('head', 'type'), 'hpemap_mm.LoadedTranslator', 'no registered class'),
+        (('head', 'type'), 'hpemap_mm.LoadedTranslator', 'none of hpemap_mm.Classic'),
+        (('head', 'type'), 'hpemap_mm.ViTPoseBackbone', 'none of hpemap_mm.Classic'),
+        (('head', 'final_layer'), dict(type='DWPoseDistiller'), 'none of no class'),
+        (('joint_space',), dict(kind='preset', type='DWPoseDistiller'), 'none of no class'),
         (('backbone', 'type'), 'hpemap_mm.TimmBackbone', 'none of hpemap_mm.ViTPoseBackbone'),
         (('backbone', 'init_cfg'), dict(type='Pretrained', checkpoint='x'), 'a further file'),
-        (('head', 'type'), ['os', 'system'], 'no registered class'),
+        (('head', 'type'), ['os', 'system'], 'head.type is a list, none of'),
         (('backbone',), 'os.system', r'backbone\.type is None'),
+        (('consistency',), dict(type='translators'), 'none of ontology'),
+        (('metainfo',), dict(from_file='x.py'), r'model\.metainfo is nothing'),
+        (('head', 'loss', '_scope_'), 'evil', r'head\.loss\._scope_ is .evil.: it would have'),
     ],
 )
-def test_a_config_in_a_file_may_name_registered_classes_only(tmp_path, path, value, message):
+def test_a_config_in_a_file_may_name_what_our_models_have_only(tmp_path, path, value, message):
     # MMEngine imports and calls what 'type' names.
     weights = pose_weights_of(built(multi_head()))
     config = model_config(weights)
@@ -168,6 +174,52 @@ def test_a_config_in_a_file_may_name_registered_classes_only(tmp_path, path, val
     write_weights(tmp_path / 'x.pth', to_hpemap(weights), {'model': config})
     with pytest.raises(DataError, match=message):
         load_pose_weights(tmp_path / 'x.pth')
+
+
+@pytest.mark.parametrize('place', ['neck', 'data_preprocessor', 'head', 'own neck'])
+def test_a_class_that_runs_a_config_is_refused(tmp_path, place):
+    # It is registered, and its constructor runs the configs that it is given.
+    trap, evil = tmp_path / 'executed', tmp_path / 'evil.py'
+    evil.write_text(f'import os\nos.mkdir({str(trap)!r})\n')
+    distiller = dict(type='DWPoseDistiller', teacher_cfg=str(evil), student_cfg=str(evil))
+    weights = pose_weights_of(built(multi_head()))
+    config = model_config(weights)
+    if place == 'own neck':
+        config['heads'] = {'mpii': {'neck': distiller}}
+    else:
+        config[place] = distiller
+    write_weights(tmp_path / 'x.pth', to_hpemap(weights), {'model': config})
+    with pytest.raises(DataError, match='DWPoseDistiller'):
+        load_pose_weights(tmp_path / 'x.pth')
+    assert not trap.exists()
+
+
+def test_a_scope_in_a_file_imports_nothing(tmp_path, monkeypatch):
+    (tmp_path / 'evilscope').mkdir()
+    code = f'import os\nos.mkdir({str(tmp_path / "executed")!r})\n'
+    (tmp_path / 'evilscope' / '__init__.py').write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    weights = pose_weights_of(built(multi_head()))
+    config = model_config(weights)
+    config['backbone']['_scope_'] = 'evilscope'
+    write_weights(tmp_path / 'x.pth', to_hpemap(weights), {'model': config})
+    with pytest.raises(DataError, match='_scope_.*have a package imported'):
+        load_pose_weights(tmp_path / 'x.pth')
+    assert not (tmp_path / 'executed').exists()
+
+
+def test_a_config_without_an_end_is_refused():
+    endless = {}
+    endless['again'] = endless
+    config = multi_head(test_cfg=endless)
+    with pytest.raises(DataError, match='more than 10000 entries'):
+        model_config_of({'model': config}, where='x.pth')
+
+
+@pytest.mark.parametrize('name', MODELS_OF_OURS)
+def test_models_of_ours_are_allowed(name):
+    config = MODELS_OF_OURS[name]
+    assert model_config_of({'model': config}, where='x.pth') == config
 
 
 def test_the_registry_does_call_what_a_type_names(tmp_path):
