@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from hpemap_mm.checkpoints.first_bytes import container_of, executes, pickled_globals
+from hpemap_mm.checkpoints.sound import check_tensors
 from hpemap_mm.errors import DataError, Problem
 
 #: Under which keys people keep the weights, the most specific first.
@@ -63,7 +65,7 @@ def read_tensors(path: str | os.PathLike[str]) -> CheckpointFile:
 
     Raises:
         DataError: The file is missing, empty or truncated, would have to be executed to be read,
-            has no tensors, or has weights that are not finite.
+            has no tensors, or has weights that are not finite or no floating-point numbers.
     """
     path = Path(path)
     config, files = _files(path)
@@ -90,7 +92,7 @@ def read_tensors(path: str | os.PathLike[str]) -> CheckpointFile:
     if not tensors:
         keys = ', '.join([*left_out][:5]) or 'none'
         raise _error(path, f'it has no tensors (keys: {keys})', 'pass a file of weights')
-    _check_finite(path, tensors)
+    check_tensors(path, tensors)
     return CheckpointFile(
         path=path, tensors=tensors, meta=meta, config=config, wrapper=wrapper, left_out=left_out
     )
@@ -109,8 +111,8 @@ def read_file(
         The checkpoint, with at least the key ``state_dict``.
 
     Raises:
-        DataError: The file is missing, empty, truncated, holds no weights, or holds Python
-            objects that would have to be executed to be read.
+        DataError: The file is missing, empty, truncated, holds no weights or weights that are not
+            finite, or holds Python objects that would have to be executed to be read.
     """
     path = Path(path)
     content = _content(path, map_location)
@@ -121,6 +123,13 @@ def read_file(
                 path, f'it has no state_dict (keys: {keys})', 'pass a checkpoint of train.py'
             )
         content = {'state_dict': content}
+    state = content['state_dict']
+    if not isinstance(state, Mapping):
+        what = f'its state_dict is a {type(state).__name__}'
+        raise _error(path, what, 'pass a checkpoint of train.py')
+    if strange := [key for key in state if not isinstance(key, str)]:
+        raise _error(path, f'its state_dict has the key {strange[0]!r}', 'name tensors by strings')
+    check_tensors(path, state)
     return content
 
 
@@ -164,31 +173,30 @@ def _content(path: Path, map_location: str | torch.device) -> dict[str, Any]:
         raise _error(path, 'no such checkpoint', 'check the path; train.py prints where it saves')
     if path.stat().st_size == 0:
         raise _error(path, 'the file is empty', 'use another checkpoint; this one was cut off')
+    packed = container_of(path)
+    again = 'copy it again, or use another checkpoint'
     try:
-        if _is_safetensors(path):
+        if packed == 'safetensors':
             return _safetensors(path, map_location)
-        with torch.serialization.safe_globals(_DATA_ONLY):
+        with torch.serialization.safe_globals(_DATA_ONLY), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
             content = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        names = _unsafe_names(path, error)
-        raise _error(
-            path, f'reading it would execute code or it is no checkpoint ({names})', _fix(names)
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, SafetensorError) as error:
-        raise _error(
-            path, f'the file is damaged ({error})', 'copy it again, or use another checkpoint'
-        ) from error
+        # What torch says goes on to advise reading it without weights_only.
+        if names := [*pickled_globals(path)]:
+            raise _error(path, *executes(names)) from error
+        what = 'the file is damaged, or holds Python objects that are no weights'
+        raise _error(path, what, again) from error
+    except (SafetensorError, OSError) as error:
+        raise _error(path, f'the file is damaged ({error})', again) from error
+    except Exception as error:  # a damaged pickle raises anything
+        if isinstance(error, MemoryError) or 'allocate memory' in str(error):
+            raise _error(path, 'it needs more memory than there is', again) from error
+        raise _error(path, 'the file is damaged or cut off', again) from error
     if not isinstance(content, dict):
         kind = type(content).__name__
         raise _error(path, f'it holds a {kind}, not weights', 'pass a checkpoint of train.py')
     return content
-
-
-def _is_safetensors(path: Path) -> bool:
-    """By content: the length of a json header, then the header."""
-    with path.open('rb') as file:
-        start = file.read(9)
-    return path.suffix == '.safetensors' or (len(start) == 9 and start[8:] == b'{')
 
 
 def _safetensors(path: Path, map_location: str | torch.device) -> dict[str, Any]:
@@ -205,37 +213,6 @@ def _state(content: Mapping[Any, Any]) -> tuple[Mapping[Any, Any], str]:
         if isinstance(content.get(key), Mapping):
             return content[key], key
     return content, ''
-
-
-def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    wrong = [key for key, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()]
-    if wrong:
-        more = f' and {len(wrong) - 4} more' if len(wrong) > 4 else ''
-        raise _error(
-            path,
-            f'NaN or infinite weights in {", ".join(wrong[:4])}{more}',
-            'use an earlier checkpoint; this training diverged, or the file is damaged',
-        )
-
-
-def _unsafe_names(path: Path, error: Exception) -> str:
-    """What of the file would have to be executed."""
-    try:
-        found = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception:  # noqa: BLE001 - only zip files can be asked; the reason is then torch's
-        found = []
-    allowed = {name for _, name in _DATA_ONLY if isinstance(name, str)}
-    names = sorted(set(found) - allowed) or re.findall(r'GLOBAL ([\w.]+)', str(error))[:1]
-    return ', '.join(names) if names else str(error).splitlines()[0]
-
-
-def _fix(names: str) -> str:
-    if 'mmengine' in names:
-        return (
-            "it is a training checkpoint with MMEngine's logs: write its weights alone with "
-            "MMPose's tools/misc/publish_model.py, where you trust the file"
-        )
-    return 'get the weights as a plain state dict or safetensors from whoever made the file'
 
 
 def _array_types() -> list[Any]:

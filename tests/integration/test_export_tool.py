@@ -157,6 +157,21 @@ def test_a_users_mistake_ends_in_a_message(tool_here, world, tmp_path, arguments
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize('rest', [['x.pth', '--skeleton', 'coco'], ['x.onnx']])
+def test_weights_that_are_not_finite_are_named(tool_here, world, tmp_path, rest):
+    from hpemap_mm.errors import DataError
+
+    config, checkpoint, model = world
+    state = model.state_dict()
+    state['heads.mpii.final_layer.bias'][2] = torch.nan
+    torch.save({'state_dict': state}, checkpoint)
+    out, *options = rest
+    message = r'model\.pth: NaN or infinite weights in heads\.mpii\.final_layer\.bias'
+    with pytest.raises(DataError, match=message):
+        tool_here('export', checkpoint, tmp_path / out, '--config', config, *options)
+    assert not (tmp_path / out).exists()
+
+
 def test_a_message_and_no_traceback_in_a_shell(project_root, tmp_path):
     done = subprocess.run(
         [sys.executable, '-W', 'ignore', project_root / 'tools' / 'export.py', 'a.pth', 'a.zip'],
