@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmpose.models.heads import HeatmapHead
 from torch import Tensor, nn
@@ -83,8 +85,21 @@ def initial_model(config: Mapping[str, Any], *, seed: int) -> nn.Module:
     with DefaultScope.overwrite_default_scope('mmpose'), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = MODELS.build(without_files(config))
-        model.init_weights()
+        with _quietly():
+            model.init_weights()
     return model
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without MMEngine's lines about every parameter that it initialises."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('ERROR')
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def model_config_of(meta: Mapping[str, Any], *, where: object) -> dict[str, Any] | None:

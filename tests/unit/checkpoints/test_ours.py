@@ -1,16 +1,19 @@
 """Models of ours: into the common form and back, and configs in files of strangers."""
 
+import logging
 from functools import cache
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from published import THREE, same, vitpose, vitpose_plus
 
 from hpemap_mm.checkpoints import (
     build_on_meta,
     configs_like,
+    initial_model,
     load_pose_weights,
     model_config,
     model_config_of,
@@ -206,6 +209,14 @@ def test_a_scope_in_a_file_imports_nothing(tmp_path, monkeypatch):
     with pytest.raises(DataError, match='_scope_.*have a package imported'):
         load_pose_weights(tmp_path / 'x.pth')
     assert not (tmp_path / 'executed').exists()
+
+
+def test_initial_weights_are_made_without_a_word(capfd):
+    MMLogger.get_current_instance().setLevel('INFO')
+    first, again = (initial_model(multi_head(), seed=3).state_dict() for _ in range(2))
+    assert same(first, again)
+    assert capfd.readouterr() == ('', '')
+    assert MMLogger.get_current_instance().level == logging.INFO
 
 
 def test_a_config_without_an_end_is_refused():
