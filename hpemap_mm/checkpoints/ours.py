@@ -80,6 +80,25 @@ def build_on_meta(config: Mapping[str, Any]) -> nn.Module:
         return MODELS.build(without_files(config))
 
 
+def build_carried(config: Mapping[str, Any], *, where: object) -> nn.Module:
+    """:func:`build_on_meta` of a config that a file carries.
+
+    Args:
+        config: As :func:`model_config_of` gives it.
+        where: The file, for the message.
+
+    Raises:
+        DataError: No model is built from it.
+    """
+    try:
+        return build_on_meta(config)
+    except Exception as error:  # a stranger's arguments: constructors raise anything
+        text = str(error.args[0] if error.args else error).strip().split('\n')[0][:200]
+        what = f'the model that it carries cannot be built: {text or type(error).__name__}'
+        fix = 'it may be of another version: pass a config of your own (--config)'
+        raise DataError([Problem(str(where), what, fix)]) from error
+
+
 def initial_model(config: Mapping[str, Any], *, seed: int) -> nn.Module:
     """A model with the initial weights of a seed; files that the config names are not read."""
     with DefaultScope.overwrite_default_scope('mmpose'), torch.random.fork_rng(devices=[]):
@@ -111,7 +130,7 @@ def model_config_of(meta: Mapping[str, Any], *, where: object) -> dict[str, Any]
     Raises:
         DataError: It has a ``type`` or a key that is not allowed where it stands.
     """
-    config = meta.get('model')
+    config = meta.get('model') if isinstance(meta, Mapping) else None
     if not isinstance(config, Mapping):
         return None
     problems = config_problems(config, where=where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ _LEFT_OUT = {
     'iter': 'a number, no weights',
     'args': "the training's options",
 }
+_OF_TRAINING = 'pass a checkpoint of train.py'
+_CONVERT = 'python tools/convert_checkpoint.py {} NEW.pth'
 _WEIGHT_FILES = ('model.safetensors', 'pytorch_model.bin')
 _INDEX_FILES = tuple(f'{name}.index.json' for name in _WEIGHT_FILES)
 
@@ -115,18 +118,21 @@ def read_file(
             finite, or holds Python objects that would have to be executed to be read.
     """
     path = Path(path)
+    if path.is_dir():
+        fix = f'convert it first where it is of Hugging Face: {_CONVERT.format(path)}'
+        raise _error(path, 'it is a folder', fix)
     content = _content(path, map_location)
     if 'state_dict' not in content:
         if not content or not all(isinstance(v, Tensor) for v in content.values()):
             keys = ', '.join(map(str, list(content)[:5])) or 'none'
-            raise _error(
-                path, f'it has no state_dict (keys: {keys})', 'pass a checkpoint of train.py'
-            )
+            others = _state(content)[1]
+            fix = f'convert it first: {_CONVERT.format(path)}' if others else _OF_TRAINING
+            raise _error(path, f'it has no state_dict (keys: {keys})', fix)
         content = {'state_dict': content}
     state = content['state_dict']
     if not isinstance(state, Mapping):
         what = f'its state_dict is a {type(state).__name__}'
-        raise _error(path, what, 'pass a checkpoint of train.py')
+        raise _error(path, what, _OF_TRAINING)
     if strange := [key for key in state if not isinstance(key, str)]:
         raise _error(path, f'its state_dict has the key {strange[0]!r}', 'name tensors by strings')
     check_tensors(path, state)
@@ -148,13 +154,28 @@ def _files(path: Path) -> tuple[dict[str, Any] | None, list[Path]]:
             return config, [folder / name]
     for name in _INDEX_FILES:
         if (folder / name).is_file():
-            shards = sorted(set(_json(folder / name).get('weight_map', {}).values()))
-            return config, [folder / str(shard) for shard in shards]
+            return config, [folder / shard for shard in _shards(folder / name)]
     raise _error(
         path,
         f'the folder has none of {", ".join(_WEIGHT_FILES)}',
         'pass a folder that save_pretrained wrote, or a file',
     )
+
+
+def _shards(index: Path) -> list[str]:
+    """The files that an index names."""
+    places = _json(index).get('weight_map')
+    names = set(map(str, places.values())) if isinstance(places, Mapping) else set()
+    # Beside the index, and nowhere else on the disk.
+    wrong = [
+        name
+        for name in sorted(names)
+        if not re.fullmatch(r'[\w.-]{1,200}', name) or not (index.parent / name).is_file()
+    ]
+    if not names or wrong:
+        what = f'names no file of weights beside it: {wrong[0]!r}' if wrong else 'names no files'
+        raise _error(index, what, 'copy the whole folder again')
+    return sorted(names)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -195,7 +216,7 @@ def _content(path: Path, map_location: str | torch.device) -> dict[str, Any]:
         raise _error(path, 'the file is damaged or cut off', again) from error
     if not isinstance(content, dict):
         kind = type(content).__name__
-        raise _error(path, f'it holds a {kind}, not weights', 'pass a checkpoint of train.py')
+        raise _error(path, f'it holds a {kind}, not weights', _OF_TRAINING)
     return content
 
 

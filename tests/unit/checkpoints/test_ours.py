@@ -1,7 +1,7 @@
 """Models of ours: into the common form and back, and configs in files of strangers."""
 
 import logging
-from functools import cache
+from functools import cache, partial
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from published import THREE, same, vitpose, vitpose_plus
 
+from hpemap_mm.apis import load_model
 from hpemap_mm.checkpoints import (
     build_on_meta,
     configs_like,
@@ -217,6 +218,56 @@ def test_initial_weights_are_made_without_a_word(capfd):
     assert same(first, again)
     assert capfd.readouterr() == ('', '')
     assert MMLogger.get_current_instance().level == logging.INFO
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(backbone=dict(DENSE, arch='Q')), "built: .*'Q'"),
+        (dict(backbone=dict(DENSE, arch=dict(foo=1))), 'foo'),
+        (dict(backbone=dict(DENSE, frob=1)), 'frob'),
+        (dict(backbone=dict(DENSE, img_size='x')), 'cannot be built'),
+        (dict(head=None), 'cannot be built'),
+        (dict(skeletons=['newer']), "Unknown skeleton 'newer'"),
+        (dict(skeletons=[]), 'at least one skeleton'),
+        (dict(test_cfg=dict(answer='newer')), 'newer'),
+        (dict(head=dict(CLASSIC, decoder=dict(CODEC, sigma='a'))), None),
+    ],
+)
+def test_a_config_that_builds_nothing_ends_in_a_message(tmp_path, change, message):
+    weights = pose_weights_of(built(multi_head()))
+    config = {**model_config(weights), **change}
+    config = {key: value for key, value in config.items() if value is not None}
+    write_weights(tmp_path / 'x.pth', to_hpemap(weights), {'model': config})
+    if message is None:  # MMPose's codec takes any sigma
+        load_pose_weights(tmp_path / 'x.pth')
+        return
+    for read in (load_pose_weights, partial(load_model, None)):
+        with pytest.raises(DataError, match=rf'x\.pth: .*{message}.*--config'):
+            read(tmp_path / 'x.pth')
+
+
+def test_an_input_size_that_is_left_to_its_default(tmp_path):
+    backbone = {key: value for key, value in DENSE.items() if key != 'img_size'}
+    codec = dict(CODEC, input_size=(192, 256), heatmap_size=(48, 64))
+    config = multi_head(backbone, head=dict(CLASSIC, decoder=codec))
+    write_weights(tmp_path / 'x.pth', built(config).state_dict(), {'model': config})
+    pipeline = load_model(None, tmp_path / 'x.pth').cfg.test_dataloader.dataset.pipeline
+    assert pipeline[2].input_size == (192, 256)
+
+
+def test_weights_of_others_are_to_be_converted_first(tmp_path):
+    state = vitpose(depth=1)
+    torch.save({'state_dict': state, 'meta': [1]}, tmp_path / 'x.pth')
+    torch.save({'model': state}, tmp_path / 'mae.pth')
+    (tmp_path / 'hf').mkdir()
+    for name, what in (
+        ('x.pth', "weights are vitpose's"),
+        ('mae.pth', 'no state_dict'),
+        ('hf', 'is a folder'),
+    ):
+        with pytest.raises(DataError, match=rf'{what}.*tools/convert_checkpoint\.py .*/{name} '):
+            load_model(None, tmp_path / name)
 
 
 def test_a_config_without_an_end_is_refused():
