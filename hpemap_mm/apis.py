@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,14 +83,19 @@ def checkpoint_config(checkpoint: Mapping[str, Any], *, where: str | os.PathLike
         where: The file, for the message.
 
     Raises:
-        DataError: The checkpoint carries none, one that names what is no model of ours, or one that
-            cannot be built.
+        DataError: The checkpoint carries none, one that names what is no model of ours, one that
+            cannot be built, or one that its weights do not fit.
     """
     # Checked: MMEngine would call whatever a stranger's file names as a type.
     model = model_config_of(checkpoint.get('meta') or {}, where=where)
     if model is None:
         raise DataError([_without_model(checkpoint['state_dict'], where=where)])
-    size = cast(Any, build_carried(model, where=where)).backbone.img_size
+    built = build_carried(model, where=where)
+    with warnings.catch_warnings():
+        # Only to see that they fit, before memory is taken for whatever the file says.
+        warnings.filterwarnings('ignore', '.*copying from a non-meta parameter')
+        load_weights(built, dict(checkpoint), where=where, whole=True)
+    size = cast(Any, built).backbone.img_size
     pipeline = [
         dict(type='hpemap_mm.LoadPoseImage'),
         dict(type='GetBBoxCenterScale'),

@@ -52,6 +52,10 @@ _TYPES_OF_HEADS = {
         'SimCCLabel',
     ),
 }
+#: What is not looked at before it is computed with.
+_NUMBERS = ('sigma', 'input_size', 'heatmap_size')
+#: ViTPose-H has 32.
+_MOST_BLOCKS = 1000
 #: A model's config has about a hundred; one that refers to itself has no end.
 _MOST_ENTRIES = 10_000
 _FIX = 'do not use this file without a config of your own (--config)'
@@ -81,6 +85,10 @@ def config_problems(config: Mapping[str, Any], *, where: object) -> list[Problem
             choices = _choices(path)
             if not (isinstance(value, str) and value in choices):
                 refuse(f'{name} is {_short(value)}, none of {", ".join(choices) or "no class"}')
+        elif key in _NUMBERS and isinstance(value, str):
+            refuse(f'{name} is {_short(value)}, no number')
+        elif key == 'depth' and isinstance(value, int) and value > _MOST_BLOCKS:
+            refuse(f'{name} is {value}, more than {_MOST_BLOCKS} blocks')
         elif key in READS_FILES and value is not None:
             refuse(f'{name} names a further file ({_short(value)})')
         elif key == 'neck' and value is not None:

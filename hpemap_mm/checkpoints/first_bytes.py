@@ -30,7 +30,7 @@ _OTHERS = (
 )
 #: What a pickle of weights names: it makes tensors and dicts, and nothing else.
 _HARMLESS = re.compile(
-    r'collections\.(OrderedDict|Counter)|_codecs\.encode|builtins\.(bytearray|set|complex)'
+    r'collections\.(OrderedDict|Counter)|_codecs\.encode|(builtins|__builtin__)\.(bytearray|set|complex)'
     r'|torch\.(\w+\.)?(\w+\.)?\w*(Storage|Tensor)|torch\.nn\.parameter\.Parameter'
     r'|torch\.(Size|device|bool|u?q?u?int\w+|b?float\w+|complex\d+|bits\w+|per_\w+)'
     r'|torch\._utils\._rebuild_\w+|torch\._tensor\._rebuild_from_type_v2'
@@ -147,15 +147,15 @@ def _check_zip(path: Path) -> None:
             entries = archive.infolist()
     except Exception as error:  # zipfile raises what it likes
         raise _error(path, 'the file is damaged: a zip that is cut off', _AGAIN) from error
+    names = [entry.filename.rpartition('/')[2] for entry in entries]
+    if 'constants.pkl' in names:
+        what = 'it is a TorchScript program, not weights'
+        raise _error(path, what, 'save the state_dict of the model that it was made of')
     size, packed = path.stat().st_size, [e.filename for e in entries if e.compress_type]
     unpacked = sum(entry.file_size for entry in entries)
     if packed or unpacked > size:
         what = f'its {size} bytes would unpack to {unpacked}, and torch.save packs nothing'
         raise _error(path, what, 'unpack it where it is a zip of a checkpoint; use another if not')
-    names = [entry.filename.rpartition('/')[2] for entry in entries]
-    if 'constants.pkl' in names:
-        what = 'it is a TorchScript program, not weights'
-        raise _error(path, what, 'save the state_dict of the model that it was made of')
     if 'data.pkl' not in names:
         what = f'it is a zip without weights of PyTorch (of {", ".join(names[:3]) or "nothing"})'
         raise _error(path, what, 'pass the file of weights, which may be in it')

@@ -231,7 +231,9 @@ def test_initial_weights_are_made_without_a_word(capfd):
         (dict(skeletons=['newer']), "Unknown skeleton 'newer'"),
         (dict(skeletons=[]), 'at least one skeleton'),
         (dict(test_cfg=dict(answer='newer')), 'newer'),
-        (dict(head=dict(CLASSIC, decoder=dict(CODEC, sigma='a'))), None),
+        (dict(head=dict(CLASSIC, decoder=dict(CODEC, sigma='a'))), "sigma is 'a', no number"),
+        (dict(backbone=dict(DENSE, arch=dict(ARCH, depth=10**9))), 'more than 1000 blocks'),
+        (dict(data_preprocessor=dict(type='PoseDataPreprocessor', mean='a')), 'cannot be built'),
     ],
 )
 def test_a_config_that_builds_nothing_ends_in_a_message(tmp_path, change, message):
@@ -239,11 +241,18 @@ def test_a_config_that_builds_nothing_ends_in_a_message(tmp_path, change, messag
     config = {**model_config(weights), **change}
     config = {key: value for key, value in config.items() if value is not None}
     write_weights(tmp_path / 'x.pth', to_hpemap(weights), {'model': config})
-    if message is None:  # MMPose's codec takes any sigma
-        load_pose_weights(tmp_path / 'x.pth')
-        return
     for read in (load_pose_weights, partial(load_model, None)):
         with pytest.raises(DataError, match=rf'x\.pth: .*{message}.*--config'):
+            read(tmp_path / 'x.pth')
+
+
+def test_no_memory_is_taken_for_a_model_that_the_weights_do_not_fit(tmp_path):
+    weights = pose_weights_of(built(multi_head()))
+    # A position embedding of 250 TB.
+    config = {**model_config(weights), 'backbone': dict(DENSE, img_size=[32_000_000, 32_000_000])}
+    write_weights(tmp_path / 'x.pth', to_hpemap(weights), {'model': config})
+    for read in (load_pose_weights, partial(load_model, None)):
+        with pytest.raises(DataError, match='backbone.pos_embed has shape'):
             read(tmp_path / 'x.pth')
 
 

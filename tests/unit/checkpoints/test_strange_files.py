@@ -79,6 +79,7 @@ def test_the_name_does_not_matter(tmp_path):
         assert read_tensors(tmp_path / name).tensors['a'].tolist() == [1, 1]
 
 
+@pytest.mark.filterwarnings('ignore:.*torch.jit')  # deprecated, and still about
 def test_zips_that_unpack_to_more_are_refused(tmp_path):
     torch.save({'a': torch.zeros(100_000)}, tmp_path / 'x.pth')
     with (
@@ -91,6 +92,9 @@ def test_zips_that_unpack_to_more_are_refused(tmp_path):
             packed.writestr(entry.filename, whole.read(entry))
     with pytest.raises(DataError, match=r'its \d{4} bytes would unpack to \d{6}'):
         read_tensors(tmp_path / 'y.pth')
+    torch.jit.save(torch.jit.trace(torch.nn.ReLU(), torch.ones(1)), tmp_path / 't.pth')
+    with pytest.raises(DataError, match='a TorchScript program'):
+        read_tensors(tmp_path / 't.pth')
     with pytest.raises(DataError, match='a zip without weights of PyTorch .of readme.txt'):
         read_tensors(tmp_path / 'z.pth')
 
