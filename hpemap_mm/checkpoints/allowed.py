@@ -41,6 +41,8 @@ _TYPES_OF_HEADS = {
     ('loss', 'type'): (
         'KeypointMSELoss',
         'KeypointOHKMMSELoss',
+        'AdaptiveWingLoss',
+        'FocalHeatmapLoss',
         'KLDiscretLoss',
         'hpemap_mm.HeatmapCrossEntropyLoss',
     ),
