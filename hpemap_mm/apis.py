@@ -8,10 +8,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,9 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.structures import InstanceData
 
-from hpemap_mm.checkpoints import model_config_of
+from hpemap_mm.checkpoints import CheckpointFile, model_config_of
+from hpemap_mm.checkpoints.kinds import kind_of
+from hpemap_mm.checkpoints.ours import build_carried
 from hpemap_mm.engine.checkpoint import load_weights, read_checkpoint
 from hpemap_mm.engine.images import read_image
 from hpemap_mm.engine.launch import load_config
@@ -80,15 +83,19 @@ def checkpoint_config(checkpoint: Mapping[str, Any], *, where: str | os.PathLike
         where: The file, for the message.
 
     Raises:
-        DataError: The checkpoint carries none, or one that names what is no model of ours.
+        DataError: The checkpoint carries none, one that names what is no model of ours, one that
+            cannot be built, or one that its weights do not fit.
     """
     # Checked: MMEngine would call whatever a stranger's file names as a type.
     model = model_config_of(checkpoint.get('meta') or {}, where=where)
-    size = None if model is None else model['backbone'].get('img_size')
-    if model is None or size is None:
-        what = 'does not say what model its weights are of'
-        fix = 'name the config that it was trained with (--config)'
-        raise DataError([Problem(str(where), what, fix)])
+    if model is None:
+        raise DataError([_without_model(checkpoint['state_dict'], where=where)])
+    built = build_carried(model, where=where)
+    with warnings.catch_warnings():
+        # Only to see that they fit, before memory is taken for whatever the file says.
+        warnings.filterwarnings('ignore', '.*copying from a non-meta parameter')
+        load_weights(built, dict(checkpoint), where=where, whole=True)
+    size = cast(Any, built).backbone.img_size
     pipeline = [
         dict(type='hpemap_mm.LoadPoseImage'),
         dict(type='GetBBoxCenterScale'),
@@ -97,6 +104,20 @@ def checkpoint_config(checkpoint: Mapping[str, Any], *, where: str | os.PathLike
     ]
     dataset = dict(pipeline=pipeline)
     return Config(dict(model=dict(model), test_dataloader=dict(dataset=dataset)))
+
+
+def _without_model(weights: Mapping[str, Any], *, where: str | os.PathLike[str]) -> Problem:
+    """What to do with weights that do not say what model they are of."""
+    tensors = {name.removeprefix('module.'): tensor for name, tensor in weights.items()}
+    try:
+        kind = kind_of(CheckpointFile(path=Path(where), tensors=tensors))
+    except DataError:
+        kind = 'hpemap'  # it may be of any model that train.py trained
+    if kind != 'hpemap':
+        fix = f'convert it first: python tools/convert_checkpoint.py {where} NEW.pth'
+        return Problem(str(where), f"its weights are {kind}'s, not those of hpemap_mm", fix)
+    fix = 'name the config that it was trained with (--config)'
+    return Problem(str(where), 'does not say what model its weights are of', fix)
 
 
 @MODELS.register_module(name='LoadedTranslator')

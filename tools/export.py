@@ -92,11 +92,19 @@ def _parser() -> argparse.ArgumentParser:
         help='average over the mirrored images in the graph, which doubles its work',
     )
     onnx.add_argument(
-        '--rounds', type=int, help='of timing, of which the median is told (default 5; 0: none)'
+        '--rounds', type=_count, help='of timing, of which the median is told (default 5; 0: none)'
     )
-    onnx.add_argument('--threads', type=int, help="of both when timing (default: PyTorch's choice)")
+    text = "of both when timing (default, and 0: PyTorch's choice)"
+    onnx.add_argument('--threads', type=_count, help=text)
     parser.set_defaults(**ONNX_ONLY)
     return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f'must be 0 or more, got {value}')
+    return value
 
 
 def _checked_suffix(args: argparse.Namespace) -> str:

@@ -11,7 +11,7 @@ from torch import nn
 
 from hpemap_mm.checkpoints.kinds import kind_of
 from hpemap_mm.checkpoints.naming import pose_weights
-from hpemap_mm.checkpoints.ours import build_on_meta, model_config_of, pose_weights_of
+from hpemap_mm.checkpoints.ours import build_carried, model_config_of, pose_weights_of
 from hpemap_mm.checkpoints.positions import Grid
 from hpemap_mm.checkpoints.read import read_tensors
 from hpemap_mm.checkpoints.recognise import Recognised, recognise
@@ -79,7 +79,7 @@ def load_pose_weights(
     if kind_of(file, kind) == 'hpemap' and not told:
         config = None if model is not None else model_config_of(file.meta, where=path)
         if config is not None:
-            model = build_on_meta(config)
+            model = build_carried(config, where=path)
     elif model is not None:
         what = 'a config describes the source where it is of hpemap_mm, and this one is not'
         fix = 'leave --config out, or convert --to hpemap'

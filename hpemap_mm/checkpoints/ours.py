@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmpose.models.heads import HeatmapHead
-from mmpose.registry import KEYPOINT_CODECS
-from mmpose.registry import MODELS as MMPOSE_MODELS
 from torch import Tensor, nn
 
+from hpemap_mm.checkpoints.allowed import READS_FILES, config_problems
 from hpemap_mm.checkpoints.shapes import head_shapes
 from hpemap_mm.checkpoints.weights import HeadWeights, PoseWeights
 from hpemap_mm.errors import DataError, Problem, ProblemList
@@ -33,9 +34,6 @@ PREPROCESSOR: dict[str, Any] = {
     'bgr_to_rgb': True,
 }
 _HEADS = {'classic': 'hpemap_mm.ClassicHeatmapHead', 'simple': 'hpemap_mm.SimpleHeatmapHead'}
-_ESTIMATORS = ('hpemap_mm.MultiHeadPoseEstimator', 'hpemap_mm.JointSpacePoseEstimator')
-_BACKBONES = ('hpemap_mm.ViTPoseBackbone', 'hpemap_mm.ViTPoseMoEBackbone')
-_READS_FILES = ('init_cfg', 'pretrained', 'pretrained_file')
 _FIX = 'use a MultiHead or JointSpace estimator with a ViTPose backbone and its decoders'
 
 
@@ -82,47 +80,62 @@ def build_on_meta(config: Mapping[str, Any]) -> nn.Module:
         return MODELS.build(without_files(config))
 
 
+def build_carried(config: Mapping[str, Any], *, where: object) -> nn.Module:
+    """:func:`build_on_meta` of a config that a file carries.
+
+    Args:
+        config: As :func:`model_config_of` gives it.
+        where: The file, for the message.
+
+    Raises:
+        DataError: No model is built from it.
+    """
+    try:
+        return build_on_meta(config)
+    except Exception as error:  # a stranger's arguments: constructors raise anything
+        text = str(error.args[0] if error.args else error).strip().split('\n')[0][:200]
+        what = f'the model that it carries cannot be built: {text or type(error).__name__}'
+        fix = 'it may be of another version: pass a config of your own (--config)'
+        raise DataError([Problem(str(where), what, fix)]) from error
+
+
 def initial_model(config: Mapping[str, Any], *, seed: int) -> nn.Module:
     """A model with the initial weights of a seed; files that the config names are not read."""
     with DefaultScope.overwrite_default_scope('mmpose'), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = MODELS.build(without_files(config))
-        model.init_weights()
+        with _quietly():
+            model.init_weights()
     return model
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without MMEngine's lines about every parameter that it initialises."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('ERROR')
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def model_config_of(meta: Mapping[str, Any], *, where: object) -> dict[str, Any] | None:
     """The model's config that a file of ours carries, None where it carries none.
 
-    It may be built: MMEngine imports and calls whatever a ``type`` names, ``os.system`` too, so
-    every ``type`` must be a class that MMPose or hpemap_mm has registered, and nothing may name a
-    further file.
+    It may be built: every ``type`` is one that our models have at that place, and nothing names a
+    further file or package; see :mod:`hpemap_mm.checkpoints.allowed`.
 
     Raises:
-        DataError: A ``type`` is no registered class, or a file is named.
+        DataError: It has a ``type`` or a key that is not allowed where it stands.
     """
-    import hpemap_mm.models  # noqa: F401 - registers
-
-    config = meta.get('model')
+    config = meta.get('model') if isinstance(meta, Mapping) else None
     if not isinstance(config, Mapping):
         return None
-    problems = ProblemList()
-    known = {f'hpemap_mm.{name}' for name, built in MODELS.module_dict.items() if _is_module(built)}
-    known |= {name for name, built in MMPOSE_MODELS.module_dict.items() if _is_module(built)}
-    known |= set(KEYPOINT_CODECS.module_dict)
-    fix = 'do not use this file without a config of your own (--config)'
-    for path, choices in (('type', _ESTIMATORS), ('backbone.type', _BACKBONES)):
-        value: Any = config
-        for key in path.split('.'):
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if value not in choices:
-            problems.add(where, f'model.{path} is {value!r}, none of {", ".join(choices)}', fix)
-    for path, key, value in _walk(config, 'model'):
-        if key == 'type' and not (isinstance(value, str) and value in known):
-            problems.add(where, f'{path} is {value!r}, which is no registered class', fix)
-        if key in _READS_FILES and value is not None:
-            problems.add(where, f'{path} names a further file ({value!r})', fix)
-    problems.raise_if_any()
+    problems = config_problems(config, where=where)
+    if problems:
+        raise DataError(problems)
     return dict(config)
 
 
@@ -260,23 +273,10 @@ def _check_same(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor], wher
     problems.raise_if_any()
 
 
-def _is_module(built: Any) -> bool:
-    return isinstance(built, type) and issubclass(built, nn.Module)
-
-
-def _walk(value: Any, path: str) -> Any:
-    """Every entry of nested dicts and lists: where it is, its key, its value."""
-    items = value.items() if isinstance(value, Mapping) else enumerate(value)
-    for key, item in items:
-        yield f'{path}.{key}', key, item
-        if isinstance(item, Mapping | list | tuple):
-            yield from _walk(item, f'{path}.{key}')
-
-
 def without_files(config: Any) -> Any:
     """A config without the files of weights that it names."""
     if isinstance(config, Mapping):
-        return {k: without_files(v) for k, v in config.items() if k not in _READS_FILES}
+        return {k: without_files(v) for k, v in config.items() if k not in READS_FILES}
     if isinstance(config, list | tuple):
         return type(config)(without_files(item) for item in config)
     return config

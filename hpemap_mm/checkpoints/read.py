@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from hpemap_mm.checkpoints.first_bytes import container_of, executes, pickled_globals
+from hpemap_mm.checkpoints.sound import check_tensors
 from hpemap_mm.errors import DataError, Problem
 
 #: Under which keys people keep the weights, the most specific first.
@@ -31,6 +34,8 @@ _LEFT_OUT = {
     'iter': 'a number, no weights',
     'args': "the training's options",
 }
+_OF_TRAINING = 'pass a checkpoint of train.py'
+_CONVERT = 'python tools/convert_checkpoint.py {} NEW.pth'
 _WEIGHT_FILES = ('model.safetensors', 'pytorch_model.bin')
 _INDEX_FILES = tuple(f'{name}.index.json' for name in _WEIGHT_FILES)
 
@@ -63,7 +68,7 @@ def read_tensors(path: str | os.PathLike[str]) -> CheckpointFile:
 
     Raises:
         DataError: The file is missing, empty or truncated, would have to be executed to be read,
-            has no tensors, or has weights that are not finite.
+            has no tensors, or has weights that are not finite or no floating-point numbers.
     """
     path = Path(path)
     config, files = _files(path)
@@ -90,7 +95,7 @@ def read_tensors(path: str | os.PathLike[str]) -> CheckpointFile:
     if not tensors:
         keys = ', '.join([*left_out][:5]) or 'none'
         raise _error(path, f'it has no tensors (keys: {keys})', 'pass a file of weights')
-    _check_finite(path, tensors)
+    check_tensors(path, tensors)
     return CheckpointFile(
         path=path, tensors=tensors, meta=meta, config=config, wrapper=wrapper, left_out=left_out
     )
@@ -109,18 +114,28 @@ def read_file(
         The checkpoint, with at least the key ``state_dict``.
 
     Raises:
-        DataError: The file is missing, empty, truncated, holds no weights, or holds Python
-            objects that would have to be executed to be read.
+        DataError: The file is missing, empty, truncated, holds no weights or weights that are not
+            finite, or holds Python objects that would have to be executed to be read.
     """
     path = Path(path)
+    if path.is_dir():
+        fix = f'convert it first where it is of Hugging Face: {_CONVERT.format(path)}'
+        raise _error(path, 'it is a folder', fix)
     content = _content(path, map_location)
     if 'state_dict' not in content:
         if not content or not all(isinstance(v, Tensor) for v in content.values()):
             keys = ', '.join(map(str, list(content)[:5])) or 'none'
-            raise _error(
-                path, f'it has no state_dict (keys: {keys})', 'pass a checkpoint of train.py'
-            )
+            others = _state(content)[1]
+            fix = f'convert it first: {_CONVERT.format(path)}' if others else _OF_TRAINING
+            raise _error(path, f'it has no state_dict (keys: {keys})', fix)
         content = {'state_dict': content}
+    state = content['state_dict']
+    if not isinstance(state, Mapping):
+        what = f'its state_dict is a {type(state).__name__}'
+        raise _error(path, what, _OF_TRAINING)
+    if strange := [key for key in state if not isinstance(key, str)]:
+        raise _error(path, f'its state_dict has the key {strange[0]!r}', 'name tensors by strings')
+    check_tensors(path, state)
     return content
 
 
@@ -139,13 +154,28 @@ def _files(path: Path) -> tuple[dict[str, Any] | None, list[Path]]:
             return config, [folder / name]
     for name in _INDEX_FILES:
         if (folder / name).is_file():
-            shards = sorted(set(_json(folder / name).get('weight_map', {}).values()))
-            return config, [folder / str(shard) for shard in shards]
+            return config, [folder / shard for shard in _shards(folder / name)]
     raise _error(
         path,
         f'the folder has none of {", ".join(_WEIGHT_FILES)}',
         'pass a folder that save_pretrained wrote, or a file',
     )
+
+
+def _shards(index: Path) -> list[str]:
+    """The files that an index names."""
+    places = _json(index).get('weight_map')
+    names = set(map(str, places.values())) if isinstance(places, Mapping) else set()
+    # Beside the index, and nowhere else on the disk.
+    wrong = [
+        name
+        for name in sorted(names)
+        if not re.fullmatch(r'[\w.-]{1,200}', name) or not (index.parent / name).is_file()
+    ]
+    if not names or wrong:
+        what = f'names no file of weights beside it: {wrong[0]!r}' if wrong else 'names no files'
+        raise _error(index, what, 'copy the whole folder again')
+    return sorted(names)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -164,31 +194,30 @@ def _content(path: Path, map_location: str | torch.device) -> dict[str, Any]:
         raise _error(path, 'no such checkpoint', 'check the path; train.py prints where it saves')
     if path.stat().st_size == 0:
         raise _error(path, 'the file is empty', 'use another checkpoint; this one was cut off')
+    packed = container_of(path)
+    again = 'copy it again, or use another checkpoint'
     try:
-        if _is_safetensors(path):
+        if packed == 'safetensors':
             return _safetensors(path, map_location)
-        with torch.serialization.safe_globals(_DATA_ONLY):
+        with torch.serialization.safe_globals(_DATA_ONLY), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
             content = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        names = _unsafe_names(path, error)
-        raise _error(
-            path, f'reading it would execute code or it is no checkpoint ({names})', _fix(names)
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, SafetensorError) as error:
-        raise _error(
-            path, f'the file is damaged ({error})', 'copy it again, or use another checkpoint'
-        ) from error
+        # What torch says goes on to advise reading it without weights_only.
+        if names := [*pickled_globals(path)]:
+            raise _error(path, *executes(names)) from error
+        what = 'the file is damaged, or holds Python objects that are no weights'
+        raise _error(path, what, again) from error
+    except (SafetensorError, OSError) as error:
+        raise _error(path, f'the file is damaged ({error})', again) from error
+    except Exception as error:  # a damaged pickle raises anything
+        if isinstance(error, MemoryError) or 'allocate memory' in str(error):
+            raise _error(path, 'it needs more memory than there is', again) from error
+        raise _error(path, 'the file is damaged or cut off', again) from error
     if not isinstance(content, dict):
         kind = type(content).__name__
-        raise _error(path, f'it holds a {kind}, not weights', 'pass a checkpoint of train.py')
+        raise _error(path, f'it holds a {kind}, not weights', _OF_TRAINING)
     return content
-
-
-def _is_safetensors(path: Path) -> bool:
-    """By content: the length of a json header, then the header."""
-    with path.open('rb') as file:
-        start = file.read(9)
-    return path.suffix == '.safetensors' or (len(start) == 9 and start[8:] == b'{')
 
 
 def _safetensors(path: Path, map_location: str | torch.device) -> dict[str, Any]:
@@ -205,37 +234,6 @@ def _state(content: Mapping[Any, Any]) -> tuple[Mapping[Any, Any], str]:
         if isinstance(content.get(key), Mapping):
             return content[key], key
     return content, ''
-
-
-def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    wrong = [key for key, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()]
-    if wrong:
-        more = f' and {len(wrong) - 4} more' if len(wrong) > 4 else ''
-        raise _error(
-            path,
-            f'NaN or infinite weights in {", ".join(wrong[:4])}{more}',
-            'use an earlier checkpoint; this training diverged, or the file is damaged',
-        )
-
-
-def _unsafe_names(path: Path, error: Exception) -> str:
-    """What of the file would have to be executed."""
-    try:
-        found = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception:  # noqa: BLE001 - only zip files can be asked; the reason is then torch's
-        found = []
-    allowed = {name for _, name in _DATA_ONLY if isinstance(name, str)}
-    names = sorted(set(found) - allowed) or re.findall(r'GLOBAL ([\w.]+)', str(error))[:1]
-    return ', '.join(names) if names else str(error).splitlines()[0]
-
-
-def _fix(names: str) -> str:
-    if 'mmengine' in names:
-        return (
-            "it is a training checkpoint with MMEngine's logs: write its weights alone with "
-            "MMPose's tools/misc/publish_model.py, where you trust the file"
-        )
-    return 'get the weights as a plain state dict or safetensors from whoever made the file'
 
 
 def _array_types() -> list[Any]:

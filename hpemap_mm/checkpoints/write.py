@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -29,7 +31,7 @@ def write_weights(
         meta: What the file says about itself: None, bool, int, float, str, list and dict only.
 
     Raises:
-        DataError: The suffix is another, or the file cannot be written.
+        DataError: The suffix is another, or the file cannot be written, to its end.
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
@@ -46,18 +48,28 @@ def write_weights(
                 torch.save({'state_dict': own, 'meta': json.loads(text)}, partial)
     except OSError as error:
         raise DataError([Problem(str(path), f'cannot be written ({error})', _FIX)]) from error
+    except (RuntimeError, SafetensorError) as error:
+        # Neither says of a full disk that it is full.
+        megabytes = sum(tensor.nbytes for tensor in own.values()) / 1e6
+        free = shutil.disk_usage(path.parent).free / 1e6
+        what = f'cannot be written to its end: {megabytes:.1f} MB, and {free:.1f} MB are free'
+        fix = 'make room, raise the limit on the size of files, or choose another folder'
+        raise DataError([Problem(str(path), what, fix)]) from error
 
 
 def check_target(target: Path, *, sources: list[Path]) -> None:
     """Before any work is done: may the result be written there?
 
     Raises:
-        DataError: A source would be overwritten, or the folder is none or may not be written to.
+        DataError: A source would be overwritten, the target is a folder, or its folder is none or
+            may not be written to.
     """
     for source in sources:
         if target.exists() and source.exists() and target.samefile(source):
             what = 'the result would take the place of its source'
             raise DataError([Problem(str(target), what, 'choose another file')])
+    if target.is_dir():
+        raise DataError([Problem(str(target), 'is a folder', 'name a file')])
     folder = target.parent
     while not folder.exists():
         folder = folder.parent

@@ -82,10 +82,12 @@ def export_onnx(
     Raises:
         DataError: A package is missing, the model cannot be exported so, or the file gives
             something else than PyTorch; then nothing is written.
-        ValueError: The model is in training mode, or not on the CPU.
+        ValueError: The model is in training mode or not on the CPU, or rounds are negative.
     """
     if model.training or next(model.parameters()).device.type != 'cpu':
         raise ValueError('export_onnx wants model.cpu().eval()')
+    if rounds < 0:
+        raise ValueError(f'rounds must be 0 or more, got {rounds}')
     out = Path(out)
     require(TO_EXPORT, where=str(out))
     outputs = choose_outputs(model, skeletons, decode=decode, flip_test=flip_test)
@@ -106,7 +108,11 @@ def export_onnx(
     exported = to_onnx(graph)
     exported.metadata_props.update(metadata.as_properties())
     threads = torch.get_num_threads()
-    with atomic_path(out) as partial, _weights_beside(out, graph, metadata, max_bytes) as data:
+    with (
+        _writing(out),
+        atomic_path(out) as partial,
+        _weights_beside(out, graph, metadata, max_bytes) as data,
+    ):
         _save(exported, partial, data)
         errors = compare(graph, session_of(partial, threads=threads))
         _refuse(out, errors)
@@ -184,6 +190,16 @@ def _quietly() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """What keeps the files from being written, as a message."""
+    try:
+        yield
+    except OSError as error:
+        fix = 'choose a folder with room, that you may write to'
+        raise DataError([Problem(str(out), f'cannot be written ({error})', fix)]) from error
 
 
 def _save(model: Any, path: Path, data: Path | None) -> None:

@@ -15,6 +15,7 @@ from hpemap_mm.checkpoints import (
     to_mmpose,
     write_weights,
 )
+from hpemap_mm.checkpoints.sound import check_tensors
 from hpemap_mm.errors import DataError, Problem
 from hpemap_mm.models import AnsweringPoseEstimator
 
@@ -52,7 +53,8 @@ def split_skeleton(
         out: The ``.pth`` file.
 
     Raises:
-        DataError: The model is another, it has no such skeleton, or the file cannot be written.
+        DataError: The model is another, it has no such skeleton or weights that are not
+            finite, or the file cannot be written.
     """
     weights = pose_weights_of(model)
     try:
@@ -62,7 +64,9 @@ def split_skeleton(
         raise DataError([Problem('--skeleton', what, fix)]) from error
     (head,) = weights.heads.values()
     config, options = mmpose_config(weights)
-    write_weights(out, to_mmpose(weights), mmpose_meta(weights))
+    tensors = to_mmpose(weights)
+    check_tensors(Path(out), tensors)
+    write_weights(out, tensors, mmpose_meta(weights))
     return SplitReport(
         file=Path(out),
         skeleton=head.representation,

@@ -142,6 +142,7 @@ def test_a_checkpoint_that_brings_its_model_needs_no_config(tool, world, tmp_pat
             ['{model}', '{model}', '--config', '{config}', '--skeleton', 'coco'],
             ['take the place of its source'],
         ),
+        (['{model}', '{dir}/dir.onnx', '--config', '{config}'], ['dir.onnx: is a folder']),
     ],
 )
 def test_a_users_mistake_ends_in_a_message(tool_here, world, tmp_path, arguments, expected):
@@ -149,12 +150,36 @@ def test_a_users_mistake_ends_in_a_message(tool_here, world, tmp_path, arguments
 
     config, checkpoint, _ = world
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / 'dir.onnx').mkdir()
     names = dict(config=config, model=checkpoint, dir=tmp_path)
     with pytest.raises(DataError) as caught:
         tool_here('export', *(argument.format(**names) for argument in arguments))
     for part in expected:
         assert part in str(caught.value)
+    (tmp_path / 'dir.onnx').rmdir()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize('option', ['--rounds', '--threads'])
+def test_numbers_below_zero_are_refused(tool_here, capsys, option):
+    with pytest.raises(SystemExit):
+        tool_here('export', 'a.pth', 'a.onnx', option, '-1')
+    assert f'argument {option}: must be 0 or more, got -1' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('rest', [['x.pth', '--skeleton', 'coco'], ['x.onnx']])
+def test_weights_that_are_not_finite_are_named(tool_here, world, tmp_path, rest):
+    from hpemap_mm.errors import DataError
+
+    config, checkpoint, model = world
+    state = model.state_dict()
+    state['heads.mpii.final_layer.bias'][2] = torch.nan
+    torch.save({'state_dict': state}, checkpoint)
+    out, *options = rest
+    message = r'model\.pth: NaN or infinite weights in heads\.mpii\.final_layer\.bias'
+    with pytest.raises(DataError, match=message):
+        tool_here('export', checkpoint, tmp_path / out, '--config', config, *options)
+    assert not (tmp_path / out).exists()
 
 
 def test_a_message_and_no_traceback_in_a_shell(project_root, tmp_path):

@@ -1,16 +1,20 @@
 """Models of ours: into the common form and back, and configs in files of strangers."""
 
-from functools import cache
+import logging
+from functools import cache, partial
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from published import THREE, same, vitpose, vitpose_plus
 
+from hpemap_mm.apis import load_model
 from hpemap_mm.checkpoints import (
     build_on_meta,
     configs_like,
+    initial_model,
     load_pose_weights,
     model_config,
     model_config_of,
@@ -150,14 +154,20 @@ def test_models_that_cannot_be_converted():
         (('backbone', 'type'), 'subprocess.run', r"backbone\.type is 'subprocess\.run'"),
         (('head', 'loss', 'type'), 'builtins.print', r"head\.loss\.type is 'builtins\.print'"),
         (('head', 'decoder'), [dict(type='os.system')], r"decoder\.0\.type is 'os\.system'"),
-        (('head', 'type'), 'hpemap_mm.LoadedTranslator', 'no registered class'),
+        (('head', 'type'), 'hpemap_mm.LoadedTranslator', 'none of hpemap_mm.Classic'),
+        (('head', 'type'), 'hpemap_mm.ViTPoseBackbone', 'none of hpemap_mm.Classic'),
+        (('head', 'final_layer'), dict(type='DWPoseDistiller'), 'none of no class'),
+        (('joint_space',), dict(kind='preset', type='DWPoseDistiller'), 'none of no class'),
         (('backbone', 'type'), 'hpemap_mm.TimmBackbone', 'none of hpemap_mm.ViTPoseBackbone'),
         (('backbone', 'init_cfg'), dict(type='Pretrained', checkpoint='x'), 'a further file'),
-        (('head', 'type'), ['os', 'system'], 'no registered class'),
+        (('head', 'type'), ['os', 'system'], 'head.type is a list, none of'),
         (('backbone',), 'os.system', r'backbone\.type is None'),
+        (('consistency',), dict(type='translators'), 'none of ontology'),
+        (('metainfo',), dict(from_file='x.py'), r'model\.metainfo is nothing'),
+        (('head', 'loss', '_scope_'), 'evil', r'head\.loss\._scope_ is .evil.: it would have'),
     ],
 )
-def test_a_config_in_a_file_may_name_registered_classes_only(tmp_path, path, value, message):
+def test_a_config_in_a_file_may_name_what_our_models_have_only(tmp_path, path, value, message):
     # MMEngine imports and calls what 'type' names.
     weights = pose_weights_of(built(multi_head()))
     config = model_config(weights)
@@ -168,6 +178,119 @@ def test_a_config_in_a_file_may_name_registered_classes_only(tmp_path, path, val
     write_weights(tmp_path / 'x.pth', to_hpemap(weights), {'model': config})
     with pytest.raises(DataError, match=message):
         load_pose_weights(tmp_path / 'x.pth')
+
+
+@pytest.mark.parametrize('place', ['neck', 'data_preprocessor', 'head', 'own neck'])
+def test_a_class_that_runs_a_config_is_refused(tmp_path, place):
+    # It is registered, and its constructor runs the configs that it is given.
+    trap, evil = tmp_path / 'executed', tmp_path / 'evil.py'
+    evil.write_text(f'import os\nos.mkdir({str(trap)!r})\n')
+    distiller = dict(type='DWPoseDistiller', teacher_cfg=str(evil), student_cfg=str(evil))
+    weights = pose_weights_of(built(multi_head()))
+    config = model_config(weights)
+    if place == 'own neck':
+        config['heads'] = {'mpii': {'neck': distiller}}
+    else:
+        config[place] = distiller
+    write_weights(tmp_path / 'x.pth', to_hpemap(weights), {'model': config})
+    with pytest.raises(DataError, match='DWPoseDistiller'):
+        load_pose_weights(tmp_path / 'x.pth')
+    assert not trap.exists()
+
+
+def test_a_scope_in_a_file_imports_nothing(tmp_path, monkeypatch):
+    (tmp_path / 'evilscope').mkdir()
+    code = f'import os\nos.mkdir({str(tmp_path / "executed")!r})\n'
+    (tmp_path / 'evilscope' / '__init__.py').write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    weights = pose_weights_of(built(multi_head()))
+    config = model_config(weights)
+    config['backbone']['_scope_'] = 'evilscope'
+    write_weights(tmp_path / 'x.pth', to_hpemap(weights), {'model': config})
+    with pytest.raises(DataError, match='_scope_.*have a package imported'):
+        load_pose_weights(tmp_path / 'x.pth')
+    assert not (tmp_path / 'executed').exists()
+
+
+def test_initial_weights_are_made_without_a_word(capfd):
+    MMLogger.get_current_instance().setLevel('INFO')
+    first, again = (initial_model(multi_head(), seed=3).state_dict() for _ in range(2))
+    assert same(first, again)
+    assert capfd.readouterr() == ('', '')
+    assert MMLogger.get_current_instance().level == logging.INFO
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(backbone=dict(DENSE, arch='Q')), "built: .*'Q'"),
+        (dict(backbone=dict(DENSE, arch=dict(foo=1))), 'foo'),
+        (dict(backbone=dict(DENSE, frob=1)), 'frob'),
+        (dict(backbone=dict(DENSE, img_size='x')), 'cannot be built'),
+        (dict(head=None), 'cannot be built'),
+        (dict(skeletons=['newer']), "Unknown skeleton 'newer'"),
+        (dict(skeletons=[]), 'at least one skeleton'),
+        (dict(test_cfg=dict(answer='newer')), 'newer'),
+        (dict(head=dict(CLASSIC, decoder=dict(CODEC, sigma='a'))), "sigma is 'a', no number"),
+        (dict(backbone=dict(DENSE, arch=dict(ARCH, depth=10**9))), 'more than 1000 blocks'),
+        (dict(data_preprocessor=dict(type='PoseDataPreprocessor', mean='a')), 'cannot be built'),
+    ],
+)
+def test_a_config_that_builds_nothing_ends_in_a_message(tmp_path, change, message):
+    weights = pose_weights_of(built(multi_head()))
+    config = {**model_config(weights), **change}
+    config = {key: value for key, value in config.items() if value is not None}
+    write_weights(tmp_path / 'x.pth', to_hpemap(weights), {'model': config})
+    for read in (load_pose_weights, partial(load_model, None)):
+        with pytest.raises(DataError, match=rf'x\.pth: .*{message}.*--config'):
+            read(tmp_path / 'x.pth')
+
+
+def test_no_memory_is_taken_for_a_model_that_the_weights_do_not_fit(tmp_path):
+    weights = pose_weights_of(built(multi_head()))
+    # A position embedding of 250 TB.
+    config = {**model_config(weights), 'backbone': dict(DENSE, img_size=[32_000_000, 32_000_000])}
+    write_weights(tmp_path / 'x.pth', to_hpemap(weights), {'model': config})
+    for read in (load_pose_weights, partial(load_model, None)):
+        with pytest.raises(DataError, match='backbone.pos_embed has shape'):
+            read(tmp_path / 'x.pth')
+
+
+def test_an_input_size_that_is_left_to_its_default(tmp_path):
+    backbone = {key: value for key, value in DENSE.items() if key != 'img_size'}
+    codec = dict(CODEC, input_size=(192, 256), heatmap_size=(48, 64))
+    config = multi_head(backbone, head=dict(CLASSIC, decoder=codec))
+    write_weights(tmp_path / 'x.pth', built(config).state_dict(), {'model': config})
+    pipeline = load_model(None, tmp_path / 'x.pth').cfg.test_dataloader.dataset.pipeline
+    assert pipeline[2].input_size == (192, 256)
+
+
+def test_weights_of_others_are_to_be_converted_first(tmp_path):
+    state = vitpose(depth=1)
+    torch.save({'state_dict': state, 'meta': [1]}, tmp_path / 'x.pth')
+    torch.save({'model': state}, tmp_path / 'mae.pth')
+    (tmp_path / 'hf').mkdir()
+    for name, what in (
+        ('x.pth', "weights are vitpose's"),
+        ('mae.pth', 'no state_dict'),
+        ('hf', 'is a folder'),
+    ):
+        with pytest.raises(DataError, match=rf'{what}.*tools/convert_checkpoint\.py .*/{name} '):
+            load_model(None, tmp_path / name)
+
+
+def test_a_config_without_an_end_is_refused():
+    endless = {}
+    endless['again'] = endless
+    config = multi_head(test_cfg=endless)
+    with pytest.raises(DataError, match='more than 10000 entries'):
+        model_config_of({'model': config}, where='x.pth')
+
+
+@pytest.mark.parametrize('name', MODELS_OF_OURS)
+def test_models_of_ours_are_allowed(name):
+    config = MODELS_OF_OURS[name]
+    assert model_config_of({'model': config}, where='x.pth') == config
 
 
 def test_the_registry_does_call_what_a_type_names(tmp_path):

@@ -1,6 +1,5 @@
 """What is read, what is refused, and that nothing in a file is executed."""
 
-import os
 import pickle
 
 import numpy as np
@@ -8,8 +7,10 @@ import pytest
 import torch
 from published import THREE, vitpose, vitpose_plus
 from safetensors.torch import save_file
+from traps import Trap
 
 from hpemap_mm.checkpoints import (
+    check_target,
     load_pose_weights,
     read_file,
     read_tensors,
@@ -20,16 +21,6 @@ from hpemap_mm.checkpoints import (
     write_weights,
 )
 from hpemap_mm.errors import DataError
-
-
-class Trap:
-    """Its pickle makes a folder when it is executed."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
 
 
 @pytest.mark.parametrize('place', ['state_dict', 'meta', 'optimizer', 'bare'])
@@ -95,34 +86,6 @@ def test_a_truncated_file_is_refused(tmp_path, suffix, share):
         read_tensors(path)
 
 
-@pytest.mark.parametrize(
-    ('name', 'content', 'message'),
-    [
-        ('x.pth', b'', 'x.pth: the file is empty'),
-        ('x.safetensors', b'', 'x.safetensors: the file is empty'),
-        ('x.pth', b'no weights at all', 'would execute code or it is no checkpoint'),
-        ('x.safetensors', b'no weights at all', 'damaged'),
-    ],
-)
-def test_no_checkpoints(tmp_path, name, content, message):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        read_tensors(tmp_path / name)
-    with pytest.raises(DataError, match='no such checkpoint'):
-        read_tensors(tmp_path / 'absent.pth')
-    with pytest.raises(DataError, match='the folder has none of model.safetensors'):
-        read_tensors(tmp_path)
-
-
-@pytest.mark.parametrize('value', [float('nan'), float('inf')])
-def test_weights_that_are_not_finite_are_refused(tmp_path, value):
-    state = vitpose(depth=1, width=32)
-    state['backbone.blocks.0.mlp.fc1.weight'][3, 4] = value
-    torch.save(state, tmp_path / 'x.pth')
-    with pytest.raises(DataError, match='NaN or infinite weights in backbone.blocks.0.mlp.fc1'):
-        read_tensors(tmp_path / 'x.pth')
-
-
 @pytest.mark.parametrize('content', [{'epoch': 3}, {'state_dict': {}}, {'state_dict': {'a': 'b'}}])
 def test_no_tensors(tmp_path, content):
     torch.save(content, tmp_path / 'x.pth')
@@ -176,6 +139,24 @@ def test_what_cannot_be_written(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(DataError, match='cannot be written'):
         write_weights(tmp_path / 'file' / 'x.pth', {'a': torch.ones(1)}, {})
+    (tmp_path / 'x.pth').mkdir()
+    with pytest.raises(DataError, match=r'x\.pth: is a folder'):
+        check_target(tmp_path / 'x.pth', sources=[])
+
+
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_a_full_disk_ends_in_a_message(tmp_path, suffix):
+    resource = pytest.importorskip('resource')
+    path = tmp_path / f'x{suffix}'
+    path.write_text('as it was')
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(DataError, match='cannot be written'):
+            write_weights(path, {'a': torch.ones(100_000)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_text() == 'as it was' and list(tmp_path.iterdir()) == [path]
 
 
 OTHERS = {

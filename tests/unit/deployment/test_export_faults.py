@@ -1,5 +1,7 @@
 """What cannot be exported, or comes out as something else, is refused; nothing is written."""
 
+import errno
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,18 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
         model.heads['mpii'].final_layer.bias[0] = np.nan
     message = refused(tmp_path, model, skeletons=['mpii'])
     assert "'mpii' is nan off" in message
+
+
+def test_a_full_disk_ends_in_a_message(tmp_path, monkeypatch):
+    def save(model, path, data):
+        path.write_bytes(b'half')
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(export, '_save', save)
+    message = refused(tmp_path, WORLDS['dense']()[0], skeletons=['coco'])
+    assert 'x.onnx: cannot be written ([Errno 28] No space left' in message
+    with pytest.raises(ValueError, match='rounds must be 0 or more'):
+        export_onnx(multi_head(), tmp_path / 'x.onnx', rounds=-1)
 
 
 def test_a_layer_that_fixes_the_batch_is_found_out(tmp_path, monkeypatch):

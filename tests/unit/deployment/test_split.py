@@ -87,4 +87,8 @@ def test_other_models_and_names_are_refused(tmp_path):
         split_skeleton(multi_head(), 'aic', tmp_path / 'x.pth')
     with pytest.raises(DataError):
         split_skeleton(multi_head(head=SIMCC_HEAD), 'coco', tmp_path / 'x.pth')
+    broken = multi_head()
+    broken.heads['mpii'].final_layer.bias.data[1] = torch.nan
+    with pytest.raises(DataError, match='NaN or infinite weights in head.final_layer.bias'):
+        split_skeleton(broken, 'mpii', tmp_path / 'x.pth')
     assert list(tmp_path.iterdir()) == []

@@ -45,8 +45,8 @@ def test_a_pickle_that_executes_is_refused_and_not_executed(tmp_path):
     [
         (None, 'no such checkpoint'),
         (b'', 'is empty'),
-        (b'not a checkpoint at all', 'would execute code or it is no checkpoint|damaged'),
-        (pickle.dumps([1, 2]), 'no checkpoint|damaged|not weights'),
+        (b'not a checkpoint at all', 'it is no checkpoint: it begins with'),
+        (pickle.dumps([1, 2]), 'a plain pickle, no checkpoint'),
     ],
 )
 def test_what_is_no_checkpoint_is_refused(tmp_path, content, message):
