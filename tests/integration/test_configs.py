@@ -237,7 +237,7 @@ def test_data_roots_come_from_the_environment(monkeypatch):
 def test_the_readmes_config_builds(project_root, tmp_path):
     """The example for two datasets of one's own, as it is printed."""
     text = (project_root / 'README.md').read_text()
-    example = next(part for part in text.split('```python')[1:] if '_base_' in part)
+    example = next(part for part in text.split('```python')[1:] if '_base_ = ' in part)
     path = project_root / 'configs' / 'union'
     code = example.split('```')[0].replace("'../_base_", f"'{path.parent}/_base_")
     (tmp_path / 'example.py').write_text(code)
