@@ -58,6 +58,19 @@ def write_coco(path, images, annotations):
     path.write_text(json.dumps(value))
 
 
+def coco_entry(folder):
+    """The entry of ``coco.json`` and ``images`` in a folder."""
+    return dict(
+        skeleton='coco',
+        dataset=dict(
+            type='CocoDataset',
+            data_root=str(folder),
+            ann_file='coco.json',
+            data_prefix=dict(img='images/'),
+        ),
+    )
+
+
 def write_world(folder, *, coco_persons=5, lsp_persons=3):
     """Entries: ``c`` in COCO's format, ``l`` in LSP's, some on the same images.
 
@@ -79,15 +92,7 @@ def write_world(folder, *, coco_persons=5, lsp_persons=3):
         folder / 'lsp.npz', image=np.array(names), joints=np.concatenate([points, labels], axis=2)
     )
     return {
-        'c': dict(
-            skeleton='coco',
-            dataset=dict(
-                type='CocoDataset',
-                data_root=str(folder),
-                ann_file='coco.json',
-                data_prefix=dict(img='images/'),
-            ),
-        ),
+        'c': coco_entry(folder),
         'l': dict(
             skeleton='lsp',
             dataset=dict(

@@ -11,7 +11,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from completion_worlds import coco_annotation, write_coco, write_images, write_world  # noqa: E402
+from completion_worlds import (  # noqa: E402
+    coco_annotation,
+    coco_entry,
+    write_coco,
+    write_images,
+    write_world,
+)
 
 from hpemap_mm.completion import reading, splitting  # noqa: E402
 from hpemap_mm.completion.index import EntryIndex, image_rows, left_out_path  # noqa: E402
@@ -331,19 +337,6 @@ def test_annotated_persons_that_are_not_read_are_told(tmp_path):
         ['5', '', 'the file has no image with its image_id'],
         ['6', 'a.png', 'its num_keypoints is 0, though joints are labelled'],
     ]
-
-
-def coco_entry(folder, **more):
-    return dict(
-        skeleton='coco',
-        dataset=dict(
-            type='CocoDataset',
-            data_root=str(folder),
-            ann_file='coco.json',
-            data_prefix=dict(img='images/'),
-            **more,
-        ),
-    )
 
 
 @pytest.mark.parametrize('indices', [5, [30, 2, 11]])
