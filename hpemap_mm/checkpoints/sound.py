@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hpemap_mm.errors import DataError, Problem
+from hpemap_mm.errors import DataError, Problem, some
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
@@ -40,7 +40,7 @@ def check_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
         if wrong:
             raise DataError(
                 [
-                    Problem(str(path), f'{what} in {_some(names)}', fix)
+                    Problem(str(path), f'{what} in {some(names)}', fix)
                     for what, names in wrong.items()
                 ]
             )
@@ -73,8 +73,3 @@ def _not_finite(name: str, tensor: Tensor) -> str:
     if tensor.dtype not in FLOATS or name.endswith(_MAY_LACK_VALUES):
         return ''
     return '' if bool(tensor.isfinite().all()) else 'NaN or infinite weights'
-
-
-def _some(names: list[str]) -> str:
-    more = f' and {len(names) - 4} more' if len(names) > 4 else ''
-    return ', '.join(names[:4]) + more
